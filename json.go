@@ -1,0 +1,227 @@
+package annal
+
+import (
+	"encoding/hex"
+	"math"
+	"strconv"
+	"unicode/utf8"
+)
+
+// AppendString appends s as a JSON string in the form of RFC 8785: the short
+// escapes, \u00xx for other control characters, everything else as UTF-8.
+func AppendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	start := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, s[start:i]...)
+		start = i + 1
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\b':
+			b = append(b, '\\', 'b')
+		case '\t':
+			b = append(b, '\\', 't')
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\f':
+			b = append(b, '\\', 'f')
+		case '\r':
+			b = append(b, '\\', 'r')
+		default:
+			b = append(b, '\\', 'u', '0', '0', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+		}
+	}
+	b = append(b, s[start:]...)
+	return append(b, '"')
+}
+
+// AppendNumber appends f, which must be finite, as ECMAScript and RFC 8785
+// write it: the shortest digits that read back as f.
+func AppendNumber(b []byte, f float64) []byte {
+	if f == 0 {
+		return append(b, '0')
+	}
+	abs := math.Abs(f)
+	if abs >= 1e-6 && abs < 1e21 {
+		return strconv.AppendFloat(b, f, 'f', -1, 64)
+	}
+	start := len(b)
+	b = strconv.AppendFloat(b, f, 'e', -1, 64)
+	// Go writes at least two exponent digits, ECMAScript as few as there are.
+	if n := len(b); n-start >= 4 && b[n-2] == '0' && (b[n-3] == '-' || b[n-3] == '+') {
+		b[n-2] = b[n-1]
+		b = b[:n-1]
+	}
+	return b
+}
+
+// ValidText reports whether s is what a text field may hold: UTF-8.
+func ValidText(s string) bool { return utf8.ValidString(s) }
+
+// object writes the members of one JSON object; members that are absent leave
+// no trace, and nor does an object without members.
+type object struct {
+	b     []byte
+	start int  // where the object began, name included
+	any   bool // a member was written
+}
+
+func (o *object) name(name string) {
+	if o.any {
+		o.b = append(o.b, ',')
+	}
+	o.any = true
+	o.b = append(o.b, '"')
+	o.b = append(o.b, name...)
+	o.b = append(o.b, '"', ':')
+}
+
+func (o *object) text(name, v string) {
+	if v != "" {
+		o.name(name)
+		o.b = AppendString(o.b, v)
+	}
+}
+
+func (o *object) raw(name, v string) {
+	if v != "" {
+		o.name(name)
+		o.b = append(o.b, v...)
+	}
+}
+
+func (o *object) uint(name string, v uint64) {
+	o.name(name)
+	o.b = strconv.AppendUint(o.b, v, 10)
+}
+
+// open begins a member that is an object, and returns what close needs.
+func (o *object) open(name string) object {
+	inner := object{b: o.b, start: len(o.b)}
+	if o.any {
+		inner.b = append(inner.b, ',')
+	}
+	inner.b = append(inner.b, '"')
+	inner.b = append(inner.b, name...)
+	inner.b = append(inner.b, '"', ':', '{')
+	return inner
+}
+
+// close ends the member that inner wrote.
+func (o *object) close(inner object) {
+	if !inner.any {
+		o.b = inner.b[:inner.start]
+		return
+	}
+	o.b = append(inner.b, '}')
+	o.any = true
+}
+
+// AppendJSON appends e as annal's own API shows it.
+func (e *Event) AppendJSON(b []byte) []byte {
+	o := object{b: append(b, '{')}
+	o.name("id")
+	o.b = append(e.ID.AppendTo(append(o.b, '"')), '"')
+	o.uint("seq", e.Seq)
+	o.uint("position", e.Position)
+	o.name("received")
+	o.b = append(AppendTime(append(o.b, '"'), e.Received, 6), '"')
+	o.text("event_id", e.EventID)
+	o.name("time")
+	o.b = append(AppendTime(append(o.b, '"'), e.Time, 9), '"')
+	o.text("tenant", e.Tenant)
+	e.appendActor(&o)
+	o.text("session", e.Session)
+	o.text("action", e.Action)
+	e.appendResource(&o)
+	o.text("outcome", e.Outcome.String())
+	o.text("error_code", e.ErrorCode)
+	o.text("severity", e.Severity.String())
+	o.text("message", e.Message)
+	e.appendSource(&o)
+	e.appendRequest(&o)
+	o.raw("extra", e.Extra)
+	o.raw("flags", e.Flags)
+	return append(o.b, '}')
+}
+
+// AppendCanonical appends e's canonical form (RFC 8785): what the emitter said
+// and ingest noted, without what the log assigned. It is a function of what is
+// stored, and proofs commit to it.
+func (e *Event) AppendCanonical(b []byte) []byte {
+	o := object{b: append(b, '{')}
+	o.text("action", e.Action)
+	e.appendActor(&o)
+	o.text("error_code", e.ErrorCode)
+	o.text("event_id", e.EventID)
+	o.raw("extra", e.Extra)
+	o.raw("flags", e.Flags)
+	o.text("message", e.Message)
+	o.text("outcome", e.Outcome.String())
+	e.appendRequest(&o)
+	e.appendResource(&o)
+	o.text("session", e.Session)
+	o.text("severity", e.Severity.String())
+	e.appendSource(&o)
+	o.text("tenant", e.Tenant)
+	o.name("time")
+	o.b = append(AppendTime(append(o.b, '"'), e.Time, 9), '"')
+	return append(o.b, '}')
+}
+
+// The objects within an event write their members in the order of RFC 8785, so
+// that both forms share them.
+
+func (e *Event) appendActor(o *object) {
+	in := o.open("actor")
+	in.text("email", e.Actor.Email)
+	in.text("id", e.Actor.ID)
+	in.text("name", e.Actor.Name)
+	behalf := in.open("on_behalf_of")
+	behalf.text("email", e.Behalf.Email)
+	behalf.text("id", e.Behalf.ID)
+	behalf.text("name", e.Behalf.Name)
+	behalf.text("type", e.Behalf.Type)
+	in.close(behalf)
+	in.text("type", e.Actor.Type)
+	o.close(in)
+}
+
+func (e *Event) appendResource(o *object) {
+	in := o.open("resource")
+	in.text("id", e.Resource.ID)
+	in.text("name", e.Resource.Name)
+	in.text("path", e.Resource.Path)
+	in.text("type", e.Resource.Type)
+	o.close(in)
+}
+
+func (e *Event) appendSource(o *object) {
+	in := o.open("source")
+	in.text("ip", e.Source.IP)
+	in.text("user_agent", e.Source.UserAgent)
+	o.close(in)
+}
+
+func (e *Event) appendRequest(o *object) {
+	in := o.open("request")
+	if e.Request.Duration != 0 {
+		in.name("duration_ms")
+		in.b = AppendNumber(in.b, Milliseconds(e.Request.Duration))
+	}
+	in.text("id", e.Request.ID)
+	in.text("method", e.Request.Method)
+	if e.Request.Status != 0 {
+		in.name("status")
+		in.b = strconv.AppendInt(in.b, int64(e.Request.Status), 10)
+	}
+	o.close(in)
+}
+
+// HexSalt returns e's salt as hex, as openings carry it.
+func (e *Event) HexSalt() string { return hex.EncodeToString(e.Salt[:]) }
