@@ -1,0 +1,193 @@
+//go:build unix
+
+package vfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	filePerm = 0o600
+	dirPerm  = 0o700
+)
+
+// OS is the real disk.
+type OS struct{}
+
+// Create makes or empties a file, readable by its owner alone.
+func (OS) Create(name string) (File, error) {
+	return openFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+}
+
+// Open opens an existing file for reading.
+func (OS) Open(name string) (File, error) {
+	return openFile(name, os.O_RDONLY)
+}
+
+// OpenLog opens an existing file for direct writes, or for buffered ones where
+// the file system refuses them.
+func (OS) OpenLog(name string) (File, error) {
+	f, err := os.OpenFile(filepath.FromSlash(name), os.O_RDWR|directFlag, 0)
+	if err == nil {
+		return &osFile{File: f, direct: directFlag != 0}, nil
+	}
+	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) {
+		return nil, err
+	}
+	return openFile(name, os.O_RDWR)
+}
+
+func openFile(name string, flag int) (File, error) {
+	f, err := os.OpenFile(filepath.FromSlash(name), flag, filePerm)
+	if err != nil {
+		return nil, err
+	}
+	return &osFile{File: f}, nil
+}
+
+// Map maps a whole file; an empty one maps to no bytes.
+func (OS) Map(name string) (Mapping, error) {
+	f, err := os.Open(filepath.FromSlash(name))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() == 0 {
+		return &osMapping{}, nil
+	}
+	if int64(int(info.Size())) != info.Size() {
+		return nil, fmt.Errorf("map %s: %d bytes are more than the address space holds", name, info.Size())
+	}
+	b, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", name, err)
+	}
+	return &osMapping{b}, nil
+}
+
+// Rename moves a file.
+func (OS) Rename(from, to string) error {
+	return os.Rename(filepath.FromSlash(from), filepath.FromSlash(to))
+}
+
+// Remove removes a file or an empty folder.
+func (OS) Remove(name string) error { return os.Remove(filepath.FromSlash(name)) }
+
+// List returns the names in a folder.
+func (OS) List(dir string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.FromSlash(dir))
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, nil
+}
+
+// MkdirAll makes folders, open to their owner alone.
+func (OS) MkdirAll(dir string) error { return os.MkdirAll(filepath.FromSlash(dir), dirPerm) }
+
+// Size returns the size of a file.
+func (OS) Size(name string) (int64, error) {
+	info, err := os.Stat(filepath.FromSlash(name))
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// SyncDir syncs a folder.
+func (OS) SyncDir(dir string) error {
+	d, err := os.Open(filepath.FromSlash(dir))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// Lock takes flock(2) on a file. The file stays when the lock is released.
+func (OS) Lock(name string) (io.Closer, error) {
+	f, err := os.OpenFile(filepath.FromSlash(name), os.O_RDWR|os.O_CREATE, filePerm)
+	if err != nil {
+		return nil, err
+	}
+	err = uninterrupted(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+	if err == nil {
+		return f, nil
+	}
+	f.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = ErrLocked
+	}
+	return nil, fmt.Errorf("lock %s: %w", name, err)
+}
+
+// An osFile is an *os.File that syncs as cheaply as is safe.
+type osFile struct {
+	*os.File
+	direct bool // writes go past the page cache
+}
+
+// Sync makes bytes and size durable; times may lag behind.
+func (f *osFile) Sync() error {
+	if err := f.syncData(); err != nil {
+		return fmt.Errorf("sync %s: %w", f.Name(), err)
+	}
+	return nil
+}
+
+// WriteAt writes at an offset. Some file systems accept O_DIRECT when opening
+// and refuse the first write: the handle then turns to buffered writes.
+func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
+	n, err := f.File.WriteAt(p, off)
+	if err == nil || !f.direct || !errors.Is(err, unix.EINVAL) || n > 0 {
+		return n, err
+	}
+	if f.clearDirect() != nil {
+		return n, err
+	}
+	f.direct = false
+	return f.File.WriteAt(p, off)
+}
+
+type osMapping struct{ b []byte }
+
+func (m *osMapping) Bytes() []byte { return m.b }
+
+// Release is advice: when the kernel refuses it, nothing is lost but memory.
+func (m *osMapping) Release() {
+	if len(m.b) > 0 {
+		_ = unix.Madvise(m.b, unix.MADV_DONTNEED)
+	}
+}
+
+func (m *osMapping) Close() error {
+	b := m.b
+	m.b = nil
+	if len(b) == 0 {
+		return nil
+	}
+	return unix.Munmap(b)
+}
+
+// uninterrupted repeats a system call that a signal interrupts.
+func uninterrupted(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}

@@ -1,0 +1,11 @@
+//go:build unix && !linux
+
+package vfs
+
+// directFlag is none: these systems know no O_DIRECT, so logs are written
+// through the page cache.
+const directFlag = 0
+
+func (f *osFile) syncData() error { return f.File.Sync() }
+
+func (f *osFile) clearDirect() error { return nil }
