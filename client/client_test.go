@@ -1,0 +1,271 @@
+package client_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"annal"
+	"annal/client"
+)
+
+// serve returns a client of a server that answers with handler, and the waits
+// that the client made (none of which takes time).
+func serve(t *testing.T, handler http.HandlerFunc) (*client.Client, *[]time.Duration) {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	waits := &[]time.Duration{}
+	c, err := client.New(client.Config{
+		Server: server.URL, Token: "annal_test", Retries: 4,
+		Sleep: func(ctx context.Context, d time.Duration) error {
+			*waits = append(*waits, d)
+			return ctx.Err()
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, waits
+}
+
+// hangUp ends the connection without an answer.
+func hangUp(w http.ResponseWriter) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err == nil {
+		_ = conn.Close()
+	}
+}
+
+func refuse(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body)
+}
+
+const stored = `{"accepted":1,"duplicates":0,"events":[{"id":"log_0190163d8694739aab7d23467b4c2f00","seq":3,"position":7}]}`
+
+// However a server refuses for a while, an append is repeated with the same key
+// and the same body until it is answered.
+func TestAppendIsRepeatedWithTheSameKey(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		refuse func(w http.ResponseWriter)
+	}{
+		{"dropped connection", hangUp},
+		{"503", func(w http.ResponseWriter) { refuse(w, 503, `{}`) }},
+		{"429", func(w http.ResponseWriter) { refuse(w, 429, `{}`) }},
+		{"500", func(w http.ResponseWriter) { refuse(w, 500, `no JSON`) }},
+		{"answer breaks off", func(w http.ResponseWriter) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, `{"accepted":1`)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var seen []string
+			c, waits := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				seen = append(seen, r.Header.Get("Idempotency-Key")+" "+string(body))
+				if len(seen) < 3 {
+					tt.refuse(w)
+					return
+				}
+				_, _ = io.WriteString(w, stored)
+			})
+			got, err := c.Append(t.Context(), []annal.Event{{Actor: annal.Actor{ID: "user:a"}, Action: "read"}})
+			if err != nil || got.Accepted != 1 || got.Events[0].Position != 7 {
+				t.Fatalf("got %+v, %v", got, err)
+			}
+			if len(seen) != 3 || seen[0] != seen[1] || seen[1] != seen[2] || strings.HasPrefix(seen[0], " ") {
+				t.Errorf("the server saw %q, want one request three times with a key", seen)
+			}
+			if len(*waits) != 2 {
+				t.Errorf("waited %v, want twice", *waits)
+			}
+		})
+	}
+}
+
+func TestRetryAfterIsRespected(t *testing.T) {
+	tries := 0
+	c, waits := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if tries++; tries == 1 {
+			w.Header().Set("Retry-After", "7")
+			refuse(w, 429, `{}`)
+			return
+		}
+		_, _ = io.WriteString(w, stored)
+	})
+	if _, err := c.AppendNDJSON(t.Context(), []byte("{}\n"), "k"); err != nil {
+		t.Fatal(err)
+	}
+	if want := []time.Duration{7 * time.Second}; !slices.Equal(*waits, want) {
+		t.Errorf("waited %v, want %v", *waits, want)
+	}
+}
+
+func TestRefusalsAreTypedAndFinal(t *testing.T) {
+	tries := 0
+	c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		tries++
+		w.Header().Set("X-Request-ID", "req_1")
+		refuse(w, 422, `{"title":"Invalid","detail":"one event is invalid","problems":[{"index":3,"field":"action","problem":"is required"}],"more":2}`)
+	})
+	_, err := c.AppendNDJSON(t.Context(), []byte("{}\n"), "k")
+	var got *client.Error
+	if !errors.As(err, &got) {
+		t.Fatalf("got %v, want a *client.Error", err)
+	}
+	want := &client.Error{
+		Status: 422, Detail: "one event is invalid", RequestID: "req_1", More: 2,
+		Problems: []annal.Problem{{Index: 3, Field: "action", Problem: "is required"}},
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("(-got +want)\n%s", diff)
+	}
+	if tries != 1 {
+		t.Errorf("tried %d times, want once", tries)
+	}
+}
+
+func TestUnreachableServer(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	c, err := client.New(client.Config{Server: server.URL, Retries: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Summary(t.Context(), time.Time{}, time.Time{})
+	var got *client.UnreachableError
+	if !errors.As(err, &got) || got.Server != server.URL {
+		t.Errorf("got %v, want a *client.UnreachableError of %s", err, server.URL)
+	}
+}
+
+func TestTokensAreMadeOnce(t *testing.T) {
+	tries := 0
+	c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		tries++
+		refuse(w, 503, `{}`)
+	})
+	if _, err := c.CreateToken(t.Context(), client.Token{Subject: "s"}); err == nil || tries != 1 {
+		t.Errorf("got %v after %d tries, want an error after one", err, tries)
+	}
+}
+
+func TestQueryWalksPages(t *testing.T) {
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Query().Get("cursor") {
+		case "":
+			_, _ = io.WriteString(w, `{"events":[{"n":0},{"n":1}],"cursor":"next","has_more":true}`)
+		case "next":
+			_, _ = io.WriteString(w, `{"events":[{"n":2}],"cursor":null,"has_more":false}`)
+		}
+	})
+	var got []string
+	for e, err := range c.Query(t.Context(), client.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(e))
+	}
+	if want := []string{`{"n":0}`, `{"n":1}`, `{"n":2}`}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A tail that is cut off after every event still shows each event once.
+func TestTailResumes(t *testing.T) {
+	const events = 5
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		next := 0
+		if last := r.Header.Get("Last-Event-ID"); last != "" {
+			_, _ = fmt.Sscan(last, &next)
+			next++
+		}
+		if next >= events {
+			<-r.Context().Done()
+			return
+		}
+		fmt.Fprintf(w, ": hello\n\nid: %d\nevent: event\ndata: {\"position\":%d}\n\nid: %d\ndata: {\"cut", next, next, next+1)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var got []string
+	err := c.Tail(ctx, client.Query{}, nil, func(e json.RawMessage) error {
+		if got = append(got, string(e)); len(got) == events {
+			cancel()
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+	want := []string{`{"position":0}`, `{"position":1}`, `{"position":2}`, `{"position":3}`, `{"position":4}`}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestTailEndsWithItsFunction(t *testing.T) {
+	c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "data: {}\n\n") })
+	enough := errors.New("enough")
+	if err := c.Tail(t.Context(), client.Query{}, nil, func(json.RawMessage) error { return enough }); err != enough {
+		t.Errorf("got %v, want %v", err, enough)
+	}
+}
+
+// An event that is sent and shown again is the same event.
+func TestParseEventReadsWhatTheServerShows(t *testing.T) {
+	want := annal.Event{
+		ID: annal.ID{1, 2, 3}, Position: 9, Seq: 4, Received: time.Unix(1_700_000_000, 123_000).UTC(),
+		EventID: "e", Time: time.Unix(1_700_000_000, 123_456_789).UTC(), Tenant: "acme",
+		Actor: annal.Actor{Type: "user", ID: "user:a", Name: "A", Email: "a@b"}, Behalf: annal.Actor{ID: "user:b"},
+		Session: "s", Action: "read", Resource: annal.Resource{Type: "secret", ID: "i", Path: "a/b", Name: "n"},
+		Outcome: annal.Denied, ErrorCode: "x", Severity: annal.Severe, Message: "m\"\n",
+		Source: annal.Source{IP: "::1", UserAgent: "u"}, Extra: `{"a":[1,"é"]}`, Flags: `["clock_skew"]`,
+		Request: annal.Request{ID: "r", Method: "GET", Status: 403, Duration: 12345678 * time.Nanosecond},
+	}
+	got, err := client.ParseEvent(want.AppendJSON(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("(-got +want)\n%s", diff)
+	}
+}
+
+func TestAppendInputLeavesTheTimeToTheServer(t *testing.T) {
+	e := annal.Event{Actor: annal.Actor{ID: "a"}, Action: "read"}
+	if got := string(client.AppendInput(nil, &e)); strings.Contains(got, "time") || !json.Valid([]byte(got)) {
+		t.Errorf("got %s, want JSON without time", got)
+	}
+	e.Time = time.Unix(1, 2).UTC()
+	if got := string(client.AppendInput(nil, &e)); !strings.HasSuffix(got, `,"time":"1970-01-01T00:00:01.000000002Z"}`) || !json.Valid([]byte(got)) {
+		t.Errorf("got %s, want JSON that ends in the time", got)
+	}
+}
+
+func TestClientIsSafeForConcurrentUse(t *testing.T) {
+	c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, stored) })
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := c.AppendNDJSON(t.Context(), []byte("{}\n"), client.NewKey()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}

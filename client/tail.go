@@ -1,0 +1,116 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Tail passes to fn every event that q selects as it is stored, and those from
+// position from on before them; a nil from begins now. It goes on through
+// dropped connections and restarts of the server, without gaps or repetitions,
+// until ctx ends, fn returns an error or the server refuses for good. Times and
+// order of q do not apply.
+func (c *Client) Tail(ctx context.Context, q Query, from *uint64, fn func(json.RawMessage) error) error {
+	params := q.values()
+	params.Del("order")
+	if from != nil {
+		params.Set("position", strconv.FormatUint(*from, 10))
+	}
+	t := tail{last: "", fn: fn}
+	for {
+		err := c.follow(ctx, params, &t)
+		var stop *stopError
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &stop):
+			return stop.err
+		case err != nil:
+			return err
+		}
+		if err := c.cfg.Sleep(ctx, firstWait); err != nil {
+			return err
+		}
+	}
+}
+
+// tail remembers where a tail has come to.
+type tail struct {
+	last string // id of the last message that fn has seen
+	fn   func(json.RawMessage) error
+}
+
+// stopError marks an error of the caller's own function.
+type stopError struct{ err error }
+
+func (e *stopError) Error() string { return e.err.Error() }
+
+// follow reads one connection to its end. It returns nil when the connection
+// broke off and it is worth going on behind t.last.
+func (c *Client) follow(ctx context.Context, params map[string][]string, t *tail) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	header := http.Header{}
+	if t.last != "" {
+		header["Last-Event-ID"] = []string{t.last}
+	}
+	resp, err := c.do(ctx, call{
+		method: "GET", path: "/v1/events/tail", query: params, accept: "text/event-stream", header: header,
+	})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	// The server sends a heartbeat when it has nothing to say; silence means that it is gone.
+	idle := time.AfterFunc(idleTimeout, cancel)
+	defer idle.Stop()
+	return t.read(resp.Body, func() { idle.Reset(idleTimeout) })
+}
+
+// read takes server-sent events from r and calls alive for each line.
+func (t *tail) read(r io.Reader, alive func()) error {
+	var id string
+	var data []byte
+	for line, err := range lines(r) {
+		if err != nil {
+			return nil // broken off
+		}
+		alive()
+		if len(line) > 0 {
+			id, data = field(line, id, data)
+			continue
+		}
+		if len(data) > 0 {
+			if err := t.fn(data); err != nil {
+				return &stopError{err}
+			}
+		}
+		if id != "" {
+			t.last = id
+		}
+		id, data = "", data[:0]
+	}
+	return nil
+}
+
+// field adds one line of a server-sent event to its id and data.
+func field(line []byte, id string, data []byte) (string, []byte) {
+	name, value, _ := bytes.Cut(line, []byte(":"))
+	value = bytes.TrimPrefix(value, []byte(" "))
+	switch string(name) {
+	case "id":
+		id = string(value)
+	case "data":
+		if len(data) > 0 {
+			data = append(data, '\n')
+		}
+		data = append(data, value...)
+	}
+	return id, data
+}
