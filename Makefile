@@ -1,0 +1,60 @@
+# make help lists the targets.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X main.version=$(VERSION)
+DEPS    := $(shell scripts/deps --bin)
+PKGS    := ./...
+
+export PATH := $(DEPS):$(PATH)
+
+# Where the demo listens and what the bench does; set them on the command line.
+DEMO_LISTEN  ?= 127.0.0.1:8080
+BENCH_EVENTS ?= 10000000
+BENCH_JSON   ?= bin/bench.json
+FUZZTIME     ?= 10s
+
+.PHONY: help build demo demo-stop test test-race check lint fmt arch deps bench fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## bin/annal
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/annal ./cmd/annal
+
+demo: build ## a server on DEMO_LISTEN with real audit logs in it
+	@scripts/demo start $(DEMO_LISTEN)
+
+demo-stop: ## stop it
+	@scripts/demo stop
+
+deps: ## fetch what the tests need, once
+	@scripts/deps
+
+test: deps build ## every test, those against real counterparts included
+	$(GO) test -tags integration -timeout 15m $(PKGS)
+
+test-race: ## every test that needs Go alone, under the race detector
+	$(GO) test -race -timeout 20m $(PKGS)
+
+check: build lint arch ## everything a machine can say without running the program
+
+lint: deps fmt ## vet, staticcheck, gofmt and a tidy go.mod
+	$(GO) vet -tags integration $(PKGS)
+	staticcheck -tags integration $(PKGS)
+	$(GO) mod tidy -diff
+
+fmt:
+	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; }
+
+arch: ## the shape: import tiers, sizes, comments
+	$(GO) test ./internal/arch/
+
+bench: build ## BENCH_EVENTS events over loopback HTTP, figures to BENCH_JSON
+	bin/annal bench --events $(BENCH_EVENTS) --json $(BENCH_JSON)
+
+fuzz: ## every fuzzer for FUZZTIME
+	@scripts/fuzz $(FUZZTIME)
+
+clean: ## remove what was built; data and caches stay
+	rm -rf bin
