@@ -1,18 +1,40 @@
 package vfs
 
-import "golang.org/x/sys/unix"
+import (
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
 
 const directFlag = unix.O_DIRECT
 
 func (f *osFile) syncData() error {
-	return uninterrupted(func() error { return unix.Fdatasync(int(f.Fd())) })
+	return f.control(func(fd int) error {
+		return uninterrupted(func() error { return unix.Fdatasync(fd) })
+	})
 }
 
+// clearDirect turns an open file to buffered writes.
 func (f *osFile) clearDirect() error {
-	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	return f.control(func(fd int) error {
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+		if err != nil {
+			return err
+		}
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags&^unix.O_DIRECT)
+		return err
+	})
+}
+
+// control runs a call on the descriptor, which stays open meanwhile.
+func (f *osFile) control(call func(fd int) error) error {
+	conn, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
-	_, err = unix.FcntlInt(f.Fd(), unix.F_SETFL, flags&^unix.O_DIRECT)
-	return err
+	var failed error
+	if conn.Control(func(fd uintptr) { failed = call(int(fd)) }) != nil {
+		return fs.ErrClosed // the only reason
+	}
+	return failed
 }
