@@ -55,7 +55,7 @@ func TestPackagesImportLowerTiersOnly(t *testing.T) {
 				continue
 			}
 			imported = strings.TrimPrefix(strings.TrimPrefix(imported, module), "/")
-			if lower, ok := tiers[imported]; (!ok || lower >= tier) {
+			if lower, ok := tiers[imported]; !ok || lower >= tier {
 				t.Errorf("%s: %s (tier %d) imports %s (tier %d); only lower tiers may be imported", s.name, s.dir(), tier, imported, lower)
 			}
 		}
