@@ -80,7 +80,7 @@ func pathAt(src []byte, base, at int) string {
 		case '"':
 			name, end := skim(src, i, at)
 			if top >= 0 && !stack[top].array && !stack[top].value && end < at {
-				stack[top].name = name
+				stack[top].name = shortName(name)
 			}
 			i = end
 		}
@@ -108,7 +108,7 @@ func joinPath(stack []frame) string {
 			if b.Len() > 0 {
 				b.WriteByte('.')
 			}
-			b.WriteString(shortName(f.name))
+			b.WriteString(f.name)
 		}
 	}
 	return b.String()

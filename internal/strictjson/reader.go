@@ -126,7 +126,10 @@ func (r *Reader) Name() (string, bool) {
 
 // Twice notes that the name read last occurred before in its object.
 func (r *Reader) Twice(name string) {
-	r.fail(r.named, "the member name "+quoteName(name)+" occurs twice")
+	if r.err == nil {
+		r.fail(r.named, "the member name "+quoteName(name)+" occurs twice")
+		r.err.Path = joinPath([]frame{{name: r.err.Path}, {name: shortName(name)}})
+	}
 }
 
 // Elem reports whether the array entered has another element, which is then

@@ -45,8 +45,8 @@ func TestRefusals(t *testing.T) {
 		path     string
 		problem  string // a part of it
 	}{
-		{"duplicate", `{"a":1,"a":2}`, 7, "", "twice"},
-		{"duplicate after unescaping", `{"x":{"a":1,"\u0061":2}}`, 12, "x", "twice"},
+		{"duplicate", `{"a":1,"a":2}`, 7, "a", "twice"},
+		{"duplicate after unescaping", `{"x":{"a":1,"\u0061":2}}`, 12, "x.a", "twice"},
 		{"duplicate empty name", `{"":1,"":2}`, 6, "", "twice"},
 		{"invalid UTF-8", "{\"a\":[1,\"x\xff\"]}", 10, "a[1]", "UTF-8"},
 		{"lone surrogate", `"\ud800"`, 1, "", "surrogate"},
