@@ -1,0 +1,191 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// A Figure is one measured number.
+type Figure struct {
+	Key    string  // stable, with the unit at its end
+	Value  float64 // in that unit
+	Target float64 // to be reached; 0: none
+}
+
+// rises reports whether more of a figure is better.
+func rises(key string) bool { return strings.HasSuffix(key, "_per_s") }
+
+// neutral reports whether a figure describes the run and is neither good nor
+// bad.
+func neutral(key string) bool {
+	return !strings.Contains(key, "_per_") && !strings.HasSuffix(key, "_ms") && !strings.HasSuffix(key, "_s") &&
+		!strings.HasSuffix(key, "_mib")
+}
+
+// Met reports whether the figure reaches its target, if it has one.
+func (f Figure) Met() bool {
+	if f.Target == 0 {
+		return true
+	}
+	if rises(f.Key) {
+		return f.Value >= f.Target
+	}
+	return f.Value <= f.Target
+}
+
+// A Report is what one run measured.
+type Report struct {
+	Mix     Mix
+	Figures []Figure // in order of measurement
+	Wrong   []string // answers that differ from the reference; any of them fails the run
+}
+
+func (r *Report) add(key string, value float64) {
+	r.Figures = append(r.Figures, Figure{Key: key, Value: value, Target: targets[key]})
+}
+
+// addLatencies adds the median and the 99th percentile.
+func (r *Report) addLatencies(key string, took []time.Duration) {
+	slices.Sort(took)
+	r.add(key+"_p50_ms", milliseconds(percentile(took, 50)))
+	r.add(key+"_p99_ms", milliseconds(percentile(took, 99)))
+}
+
+// percentile returns the value at rank p of sorted durations; 0 of none.
+func percentile(sorted []time.Duration, p int) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(len(sorted)-1, len(sorted)*p/100)]
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / 1e6 }
+
+// Value returns a figure, if it was measured.
+func (r *Report) Value(key string) (float64, bool) {
+	for _, f := range r.Figures {
+		if f.Key == key {
+			return f.Value, true
+		}
+	}
+	return 0, false
+}
+
+// Met reports whether every answer was right and every target reached.
+func (r *Report) Met() bool {
+	return len(r.Wrong) == 0 && !slices.ContainsFunc(r.Figures, func(f Figure) bool { return !f.Met() })
+}
+
+// WriteTable writes the figures for people: measured against target.
+func (r *Report) WriteTable(out io.Writer) error {
+	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "figure\ttarget\tmeasured\t")
+	for _, f := range r.Figures {
+		target, verdict := "", ""
+		if f.Target != 0 {
+			sign := "≤ "
+			if rises(f.Key) {
+				sign = "≥ "
+			}
+			target = sign + number(f.Target)
+			verdict = "ok"
+			if !f.Met() {
+				verdict = "missed"
+			}
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", f.Key, target, number(f.Value), verdict)
+	}
+	for _, w := range r.Wrong {
+		fmt.Fprintf(t, "WRONG ANSWER: %s\n", w)
+	}
+	return t.Flush()
+}
+
+// number writes v with about four digits, grouped by thousands.
+func number(v float64) string {
+	if v < 1000 {
+		return strconv.FormatFloat(v, 'g', 4, 64)
+	}
+	s := strconv.FormatFloat(v, 'f', 0, 64)
+	for at := len(s) - 3; at > 0; at -= 3 {
+		s = s[:at] + "," + s[at:]
+	}
+	return s
+}
+
+// MarshalJSON writes one flat object: the figures, and what the run was.
+func (r *Report) MarshalJSON() ([]byte, error) {
+	flat := map[string]any{
+		"seed": r.Mix.Seed, "events": r.Mix.Events, "end": r.Mix.End, "span_s": r.Mix.Span.Seconds(),
+		"identities": r.Mix.Identities, "strangers": r.Mix.Strangers, "paths": r.Mix.Paths,
+		"tenants": r.Mix.Tenants, "shuffled": r.Mix.Shuffled, "wrong_answers": len(r.Wrong),
+	}
+	for _, f := range r.Figures {
+		flat[f.Key] = f.Value
+	}
+	return json.Marshal(flat)
+}
+
+// A Change is a figure of two runs.
+type Change struct {
+	Key      string
+	Old, New float64
+	Ratio    float64 // how many times better the new one is: above 1 is an improvement
+}
+
+// Compare reads two reports as JSON and returns the figures that both have,
+// sorted by key. Figures that only describe the run are left out.
+func Compare(before, after []byte) ([]Change, error) {
+	a, err := readFigures(before)
+	if err != nil {
+		return nil, fmt.Errorf("the older report: %w", err)
+	}
+	b, err := readFigures(after)
+	if err != nil {
+		return nil, fmt.Errorf("the newer report: %w", err)
+	}
+	var changes []Change
+	for key, was := range a {
+		is, ok := b[key]
+		if !ok || neutral(key) || key == "span_s" || was == 0 || is == 0 {
+			continue
+		}
+		c := Change{Key: key, Old: was, New: is, Ratio: was / is}
+		if rises(key) {
+			c.Ratio = is / was
+		}
+		changes = append(changes, c)
+	}
+	slices.SortFunc(changes, func(x, y Change) int { return strings.Compare(x.Key, y.Key) })
+	return changes, nil
+}
+
+func readFigures(report []byte) (map[string]float64, error) {
+	var flat map[string]any
+	if err := json.Unmarshal(report, &flat); err != nil {
+		return nil, err
+	}
+	figures := map[string]float64{}
+	for key, v := range flat {
+		if n, ok := v.(float64); ok {
+			figures[key] = n
+		}
+	}
+	return figures, nil
+}
+
+// WriteChanges writes a comparison for people.
+func WriteChanges(out io.Writer, changes []Change) error {
+	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "figure\tbefore\tnow\ttimes better")
+	for _, c := range changes {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%.2f\n", c.Key, number(c.Old), number(c.New), c.Ratio)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,132 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const ndjson = "application/x-ndjson"
+
+// A load is a range of events to send over several connections.
+type load struct {
+	first, end  uint64 // events first ≤ i < end
+	batch       int    // events of a request
+	connections int
+}
+
+// A shipment is what became of a load.
+type shipment struct {
+	acknowledged uint64
+	took         time.Duration
+	latencies    []time.Duration
+}
+
+func (s *shipment) rate() float64 { return float64(s.acknowledged) / s.took.Seconds() }
+
+// send ships a load and returns when all of it is acknowledged, or with the
+// first error. Connections take the next batch as soon as they are free.
+func (t *target) send(ctx context.Context, g *Generator, l load) (shipment, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var (
+		next, acked atomic.Uint64
+		wait        sync.WaitGroup
+		mu          sync.Mutex
+		all         []time.Duration
+		failure     error // guarded by mu, as is all
+	)
+	next.Store(l.first)
+	wires := make([]*wire, l.connections)
+	for i := range wires {
+		w, err := t.dial(ctx)
+		if err != nil {
+			return shipment{}, err
+		}
+		defer w.close()
+		wires[i] = w
+	}
+	began := time.Now()
+	for _, w := range wires {
+		wait.Go(func() {
+			s := sender{target: t, wire: w, gen: g, load: l}
+			took, err := s.run(&next, &acked)
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, took...)
+			if err != nil && failure == nil {
+				failure = fmt.Errorf("ingest: %w", err)
+				cancel()
+			}
+		})
+	}
+	wait.Wait()
+	return shipment{acknowledged: acked.Load(), took: time.Since(began), latencies: all}, failure
+}
+
+// A sender is one connection's part of a load.
+type sender struct {
+	target *target
+	wire   *wire
+	gen    *Generator
+	load   load
+	body   []byte
+	head   []byte
+}
+
+func (s *sender) run(next, acked *atomic.Uint64) ([]time.Duration, error) {
+	var took []time.Duration
+	for {
+		from := next.Add(uint64(s.load.batch)) - uint64(s.load.batch)
+		if from >= s.load.end {
+			return took, nil
+		}
+		to := min(from+uint64(s.load.batch), s.load.end)
+		request := s.request(from, to)
+		began := time.Now()
+		answer, err := s.wire.do(request)
+		if err != nil {
+			return took, fmt.Errorf("events %d to %d: %w", from, to, err)
+		}
+		took = append(took, time.Since(began))
+		if n, ok := acceptedOf(answer); !ok || n != to-from {
+			return took, fmt.Errorf("events %d to %d: the server accepted %d of %d", from, to, n, to-from)
+		}
+		acked.Add(to - from)
+	}
+}
+
+// request writes the body behind a gap and the head into the end of the gap, so
+// that both are sent at once.
+func (s *sender) request(from, to uint64) []byte {
+	const longest = 1 << 40 // a length that takes more digits than any body's
+	s.head = s.target.appendHead(s.head[:0], "POST", "/v1/events", "", ndjson, longest)
+	gap := len(s.head)
+	s.body = append(s.body[:0], s.head...)
+	for i := from; i < to; i++ {
+		s.body = s.gen.AppendNative(s.body, i)
+	}
+	s.head = s.target.appendHead(s.head[:0], "POST", "/v1/events", "", ndjson, len(s.body)-gap)
+	start := gap - len(s.head)
+	copy(s.body[start:], s.head)
+	return s.body[start:]
+}
+
+// acceptedOf reads the member "accepted" of an answer to an ingest request.
+func acceptedOf(answer []byte) (n uint64, ok bool) {
+	const name = `"accepted":`
+	at := bytes.Index(answer, []byte(name))
+	if at < 0 {
+		return 0, false
+	}
+	for _, c := range bytes.TrimLeft(answer[at+len(name):], " ") {
+		if c < '0' || c > '9' {
+			break
+		}
+		n, ok = n*10+uint64(c-'0'), true
+	}
+	return n, ok
+}

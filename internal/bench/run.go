@@ -1,0 +1,256 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"time"
+
+	"annal"
+)
+
+// A run is one benchmark on its way.
+type run struct {
+	cfg     Config
+	gen     *Generator
+	server  *daemon
+	report  Report
+	stored  uint64 // events 0 ≤ i < stored are in the log, and no others
+	pending []*kept
+}
+
+// Run measures an annal as cfg says. It fails when the server does, and when
+// an answer differs from the reference; what was measured is returned anyway.
+func Run(ctx context.Context, cfg Config) (Report, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return Report{}, err
+	}
+	mix := cfg.Mix
+	mix.Events += cfg.Singles + crashEvents(&cfg)
+	r := &run{cfg: cfg, gen: NewGenerator(mix)}
+	r.report.Mix = r.gen.Mix()
+	r.report.Mix.Events = cfg.Mix.Events
+	if cfg.Binary != "" && cfg.Dir == "" {
+		if r.cfg.Dir, err = os.MkdirTemp("", "annal-bench-"); err != nil {
+			return Report{}, err
+		}
+		defer os.RemoveAll(r.cfg.Dir)
+	}
+	err = r.all(ctx)
+	if err == nil && len(r.report.Wrong) > 0 {
+		err = fmt.Errorf("bench: %d answers were wrong; the first: %s", len(r.report.Wrong), r.report.Wrong[0])
+	}
+	return r.report, err
+}
+
+// crashEvents is how many events are sent while the server is killed.
+func crashEvents(cfg *Config) int {
+	if cfg.Binary == "" {
+		return 0
+	}
+	return min(cfg.Mix.Events/crashShare, maxCrashEvents)
+}
+
+func (r *run) all(ctx context.Context) error {
+	if err := r.open(ctx); err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go r.server.watch(ctx)
+	defer r.close()
+	for _, phase := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"ingest in batches", r.ingestBatched},
+		{"ingest one by one", r.ingestSingle},
+		{"look at the disk", r.measureDisk},
+		{"ask", r.ask},
+		{"stream", r.stream},
+		{"check the answers", r.verify},
+		{"kill and restart", r.crash},
+		{"ask with cold caches", r.cold},
+	} {
+		fmt.Fprintf(r.cfg.Progress, "%s …\n", phase.name)
+		if err := phase.do(ctx); err != nil {
+			return fmt.Errorf("bench: %s: %w", phase.name, err)
+		}
+	}
+	r.addMemory()
+	return nil
+}
+
+// open starts the server, or finds the one that runs.
+func (r *run) open(ctx context.Context) (err error) {
+	if r.cfg.Binary != "" {
+		if r.server, err = newDaemon(&r.cfg); err != nil {
+			return err
+		}
+		_, err = r.server.start(ctx)
+		return err
+	}
+	r.server = &daemon{data: r.cfg.Data}
+	r.server.pid.Store(int64(r.cfg.PID))
+	if r.server.target, err = newTarget(r.cfg.Server, r.cfg.Token); err != nil {
+		return err
+	}
+	n, err := r.total(ctx, r.gen.tenants[0])
+	if err == nil && n > 0 {
+		err = fmt.Errorf("the tenant %s of the server has %d events already; measure with an empty one", r.gen.tenants[0], n)
+	}
+	return err
+}
+
+func (r *run) close() {
+	if r.server.ours() && r.server.pid.Load() != 0 {
+		r.server.kill()
+	}
+}
+
+// total asks how many events a tenant has; "" is all tenants. A tenant that
+// does not exist yet has none.
+func (r *run) total(ctx context.Context, tenant string) (uint64, error) {
+	w, err := r.server.target.dial(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer w.close()
+	body, err := w.do(r.server.target.appendHead(nil, "GET", "/v1/audit/summary", tenant, "application/json", 0))
+	var refused *refusedError
+	if errors.As(err, &refused) && tenant != "" && (refused.status == 403 || refused.status == 404) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	var d document
+	if err := json.Unmarshal(body, &d); err != nil {
+		return 0, fmt.Errorf("read a summary: %w", err)
+	}
+	return d.TotalEvents, nil
+}
+
+func (r *run) ingestBatched(ctx context.Context) error {
+	return r.ingest(ctx, "ingest_batched", load{
+		first: 0, end: uint64(r.cfg.Mix.Events), batch: r.cfg.Batch, connections: r.cfg.Connections,
+	})
+}
+
+func (r *run) ingestSingle(ctx context.Context) error {
+	if r.cfg.Singles == 0 {
+		return nil
+	}
+	return r.ingest(ctx, "ingest_single", load{
+		first: r.stored, end: r.stored + uint64(r.cfg.Singles), batch: 1, connections: r.cfg.Writers,
+	})
+}
+
+const million = 1e6
+
+// ingest sends a load and waits until the server has digested it: its CPU time
+// counts, whenever it was spent.
+func (r *run) ingest(ctx context.Context, key string, l load) error {
+	server, client := r.server.cpu(), ownCPU()
+	s, err := r.server.target.send(ctx, r.gen, l)
+	client = ownCPU() - client
+	if err != nil {
+		return err
+	}
+	r.stored = l.end
+	r.report.add(key+"_events_per_s", s.rate())
+	r.report.addLatencies(key, s.latencies)
+	if err := r.server.settle(ctx); err != nil {
+		return err
+	}
+	n := float64(s.acknowledged)
+	if r.server.measured() {
+		r.report.add(key+"_server_cpu_s_per_million", (r.server.cpu()-server)*million/n)
+	}
+	if client > 0 {
+		r.report.add(key+"_client_cpu_s_per_million", client*million/n)
+	}
+	return nil
+}
+
+// ownCPU returns the CPU seconds of this process, 0 when unknown.
+func ownCPU() float64 {
+	s, err := cpuSeconds(os.Getpid())
+	if err != nil {
+		return 0
+	}
+	return s
+}
+
+const mib = 1 << 20
+
+func (r *run) measureDisk(context.Context) error {
+	if r.server.data == "" {
+		return nil
+	}
+	d, err := readDisk(r.server.data)
+	if err != nil {
+		return err
+	}
+	if d.sealedEvents > 0 {
+		r.report.add("disk_bytes_per_event", float64(d.sealedBytes)/float64(d.sealedEvents))
+	}
+	r.report.add("sealed_events", float64(d.sealedEvents))
+	r.report.add("wal_size_mib", float64(d.walBytes)/mib)
+	return nil
+}
+
+// stream reads the newest events as one answer.
+func (r *run) stream(ctx context.Context) error {
+	n := uint64(r.cfg.Stream)
+	var from annal.Event
+	r.gen.Event(r.stored-min(n+n/singlesShare, r.stored), &from)
+	tenant := ""
+	if r.gen.mix.Tenants == 1 {
+		tenant = from.Tenant
+	}
+	v := url.Values{"from": {annal.FormatTime(from.Time, 9)}}
+	w, err := r.server.target.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	lines, size := 0, 0
+	server, began := r.server.cpu(), time.Now()
+	err = w.stream(r.server.target.appendHead(nil, "GET", "/v1/events?"+v.Encode(), tenant, ndjson, 0), func(part []byte) error {
+		lines += bytes.Count(part, []byte{'\n'})
+		size += len(part)
+		return nil
+	})
+	took := time.Since(began).Seconds()
+	if err != nil {
+		return err
+	}
+	r.report.add("stream_events_per_s", float64(lines)/took)
+	r.report.add("stream_mib_per_s", float64(size)/mib/took)
+	if r.server.measured() && lines > 0 {
+		r.report.add("stream_server_cpu_s_per_million", (r.server.cpu()-server)*million/float64(lines))
+	}
+	if r.gen.mix.Tenants > 1 {
+		return nil
+	}
+	want := &probe{query: annal.Query{Since: from.Time}}
+	r.pending = append(r.pending, &kept{question: "stream", ask: ask{
+		probes: []*probe{want},
+		check:  func(*answer) error { return same("streamed lines", uint64(lines), want.total) },
+	}, body: []byte("{}")})
+	return nil
+}
+
+func (r *run) addMemory() {
+	r.server.noteMemory()
+	if peak := r.server.peak.Load(); peak > 0 {
+		r.report.add("peak_resident_mib", float64(peak)/mib)
+		r.report.add("peak_anonymous_mib", float64(r.server.anonPeak.Load())/mib)
+	}
+}
