@@ -1,0 +1,203 @@
+// Package api serves the audit log over HTTP, in several dialects.
+//
+// The one idea: a dialect is a table. It says which route means which verb, what
+// each parameter does to an [annal.Query], and how an event, a summary and an
+// error are spelled. The verbs hold all behaviour and are shared, and they are
+// given a Reader that is already narrowed to the caller's tenants, so that none
+// of them can forget to ask. A new dialect is one file like dialect_native.go
+// and one line in [dialects].
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"annal"
+)
+
+// A Reader answers questions about the log.
+type Reader interface {
+	// Search returns the page that q asks for.
+	Search(ctx context.Context, q annal.Query) (annal.Page, error)
+	// Scan calls fn for every event that q selects, in q's order; Limit 0 is no
+	// bound. The event is valid only during fn.
+	Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) error) error
+	// Event returns an event that belongs to one of tenants (nil: to anybody),
+	// or [annal.ErrNotFound].
+	Event(ctx context.Context, tenants []string, id annal.ID) (annal.Event, error)
+	// Summarize counts what q selects.
+	Summarize(ctx context.Context, q annal.Query, a annal.Aggregation) (annal.Summary, error)
+	// Values returns the distinct values of f in order, and whether there are
+	// more than limit.
+	Values(ctx context.Context, q annal.Query, f annal.Field, limit int) (values []annal.Count, more bool, err error)
+	// Tail calls fn for every event from position from on that q selects, in
+	// order of position, and waits for more until ctx ends.
+	Tail(ctx context.Context, q annal.Query, from uint64, fn func(*annal.Event) error) error
+	// End returns the position that the next event will get.
+	End() uint64
+}
+
+// An Ingester lets events in.
+type Ingester interface {
+	Receive(ctx context.Context, r IngestRequest) (IngestResult, error)
+}
+
+// An IngestRequest is a body of events and what may be done with it.
+type IngestRequest struct {
+	Body   []byte                    // unpacked; the receiver may keep it
+	Format string                    // FormatNative or FormatScaiVault
+	Tenant string                    // whose the events are that name no tenant
+	Allow  func(tenant string) error // refuses tenants, and with them the whole body
+	Key    string                    // idempotency key with its owner, or ""
+}
+
+// The formats of an IngestRequest.
+const (
+	FormatNative    = "native"
+	FormatScaiVault = "scaivault"
+)
+
+// An IngestResult says where the events of a body are kept.
+type IngestResult struct {
+	Accepted   int
+	Duplicates int
+	Receipts   []annal.Receipt // one for each event, in order
+}
+
+// Auth knows callers, their tokens and their tenants.
+type Auth interface {
+	// Authenticate says who calls with the given Authorization header. Its
+	// refusals have a method AuthCode() string.
+	Authenticate(ctx context.Context, header string) (Caller, error)
+	// Admit says whether c may write events of tenant, with an
+	// [annal.ForbiddenError] if not, and whether the tenant is new.
+	Admit(c *Caller, tenant string) (fresh bool, err error)
+	// Register makes tenants of ids that are none yet.
+	Register(ids []string) error
+	// CreateToken makes a token on behalf of by and returns its secret.
+	CreateToken(by *Caller, spec TokenSpec) (Token, string, error)
+	// Tokens lists what by may manage.
+	Tokens(by *Caller) ([]Token, error)
+	// RevokeToken ends a token, or answers [annal.ErrNotFound].
+	RevokeToken(by *Caller, id string) (Token, error)
+}
+
+// A Caller is who makes a request and what the request may touch.
+type Caller struct {
+	Subject string   // who, as the token says
+	Tenant  string   // the only tenant; "" when bound to a partner or to nothing
+	Partner string   // the partner whose tenants these are; "" otherwise
+	Scopes  []string // what the caller may do
+	TokenID string
+	Tenants []string // those that the caller may see, in order: nil is all of them
+}
+
+// A Token is what is known of one token; its secret is not.
+type Token struct {
+	ID       string
+	Subject  string
+	Tenant   string // bound to this tenant,
+	Partner  string // or to this partner's; at most one of the two
+	Scopes   []string
+	Created  time.Time
+	Expires  time.Time // zero: never
+	Revoked  time.Time // zero: not
+	LastUsed time.Time // zero: not yet
+}
+
+// A TokenSpec says what a new token shall be.
+type TokenSpec struct {
+	Subject string
+	Tenant  string
+	Partner string
+	Scopes  []string
+	Expires time.Time // zero: never
+}
+
+// Defaults and limits of a server; see [Config].
+const (
+	DefaultQueryTimeout  = 30 * time.Second
+	DefaultStreamTimeout = time.Hour
+	DefaultWriteStall    = 20 * time.Second
+	DefaultHeartbeat     = 15 * time.Second
+	DefaultMaxTails      = 256
+	MaxBody              = 16 << 20 // bytes of a body of events, packed and unpacked
+	MaxQueryBytes        = 64 << 10 // of the part of a URL behind '?'
+	MaxIdempotencyKey    = 255      // bytes of an Idempotency-Key
+	MaxRequestID         = 128      // bytes of an X-Request-ID
+)
+
+// Config is what a handler works with. Reader, Ingest, Auth and CursorKey are
+// required.
+type Config struct {
+	Reader    Reader
+	Ingest    Ingester
+	Auth      Auth
+	CursorKey []byte // authenticates cursors; secret, 32 bytes or more, and the same after a restart
+
+	Now     func() time.Time            // nil: time.Now
+	Rand    io.Reader                   // for request ids; nil: crypto/rand.Reader
+	Logger  *slog.Logger                // nil: none
+	Version string                      // shown by /v1/health
+	Ready   func(context.Context) error // says what keeps the server from serving; nil: nothing
+	Closing <-chan struct{}             // closed to end tails before a shutdown; nil: never
+
+	// Observe learns of every answer: the route's pattern (or OtherRoute), the
+	// status (or ClientGone) and how long it took.
+	Observe func(route string, status int, d time.Duration)
+
+	QueryTimeout  time.Duration // longest that one request may work; 0: DefaultQueryTimeout
+	StreamTimeout time.Duration // longest that one streamed list may take; 0: DefaultStreamTimeout
+	WriteStall    time.Duration // longest that a stream waits for its reader; 0: DefaultWriteStall
+	Heartbeat     time.Duration // between comments on an idle tail; 0: DefaultHeartbeat
+	MaxTails      int           // tails at the same time; 0: DefaultMaxTails
+}
+
+// OtherRoute stands for requests that no route takes.
+const OtherRoute = "other"
+
+// ClientGone is the status of requests whose client did not wait for the answer.
+const ClientGone = 499
+
+// Handler serves every dialect.
+func Handler(cfg Config) http.Handler {
+	s := &server{Config: cfg, dialects: dialects()}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.Rand == nil {
+		s.Rand = rand.Reader
+	}
+	if s.Logger == nil {
+		s.Logger = slog.New(slog.DiscardHandler)
+	}
+	if s.Ready == nil {
+		s.Ready = func(context.Context) error { return nil }
+	}
+	if s.Observe == nil {
+		s.Observe = func(string, int, time.Duration) {}
+	}
+	s.QueryTimeout = orDefault(s.QueryTimeout, DefaultQueryTimeout)
+	s.StreamTimeout = orDefault(s.StreamTimeout, DefaultStreamTimeout)
+	s.WriteStall = orDefault(s.WriteStall, DefaultWriteStall)
+	s.Heartbeat = orDefault(s.Heartbeat, DefaultHeartbeat)
+	s.tails = make(chan struct{}, orDefault(s.MaxTails, DefaultMaxTails))
+	for i := range s.dialects {
+		d := &s.dialects[i]
+		for j := range d.Routes {
+			s.router.add(d, &d.Routes[j])
+		}
+	}
+	return s
+}
+
+func orDefault[T int | time.Duration](v, def T) T {
+	if v == 0 {
+		return def
+	}
+	return v
+}
