@@ -248,9 +248,9 @@ func (h *history) take(log *wal.Log, got []written, damages []wal.Damage) {
 // one that was refused after the last acknowledged one may come back whole, and
 // once shown it stays.
 func TestAcknowledgedRecordsSurviveEverything(t *testing.T) {
-	histories := 4000
+	histories := 2000
 	if testing.Short() {
-		histories = 400
+		histories = 300
 	}
 	for seed := range uint64(histories) {
 		newHistory(t, seed).run(40)

@@ -1,0 +1,307 @@
+package wal_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"annal/internal/vfs"
+	"annal/internal/wal"
+)
+
+const dir = "/wal"
+
+func config(disk vfs.FS) wal.Config {
+	return wal.Config{FS: disk, Dir: dir, FileSize: 8 * 4096, LogID: [16]byte{1, 2, 3}, Inline: true}
+}
+
+// fillLog appends n records of random size to a new log and closes it.
+func fillLog(t testing.TB, cfg wal.Config, n int) []written {
+	t.Helper()
+	l, _, _, err := collect(cfg, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	var all []written
+	next := uint64(0)
+	for i := range n {
+		w := written{next, uint32(i % 4), int64(i), bytes.Repeat([]byte{byte(i)}, rng.IntN(9000))}
+		if err := l.Append(wal.Record{Position: w.position, Count: w.count, Received: w.received}, w.payload); err != nil {
+			t.Fatal(err)
+		}
+		all, next = append(all, w), next+uint64(w.count)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// image is the bytes of every file of a disk's folder.
+type image map[string][]byte
+
+func capture(t testing.TB, disk vfs.FS) image {
+	t.Helper()
+	names, err := disk.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := image{}
+	for _, name := range names {
+		m, err := disk.Map(path.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = bytes.Clone(m.Bytes())
+		m.Close()
+	}
+	return files
+}
+
+// disk returns a new disk with the image's files.
+func (files image) disk(t testing.TB) *vfs.Mem {
+	t.Helper()
+	disk := vfs.NewMem(1)
+	if err := disk.MkdirAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range files {
+		f, err := disk.Create(path.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.Write(b)
+		if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := disk.SyncDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	return disk
+}
+
+func (files image) logs() []string {
+	var names []string
+	for name := range files {
+		if !strings.HasPrefix(name, "wal-free-") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// lost says whether some damage covers a record.
+func lost(damages []wal.Damage, w written) bool {
+	return slices.ContainsFunc(damages, func(d wal.Damage) bool {
+		return d.LostFrom <= w.position && w.position+uint64(w.count) <= d.LostTo
+	})
+}
+
+// verdict holds a replay of a damaged log against what was written: what is
+// replayed is true and in order, and what is missing was named, unless it is
+// the tail.
+func verdict(all, got []written, damages []wal.Damage) error {
+	i := 0
+	for _, w := range all {
+		switch {
+		case i < len(got) && got[i].equal(w):
+			i++
+		case i == len(got): // the tail, or its loss was named
+		case !lost(damages, w):
+			return fmt.Errorf("record %v is missing and %v do not say so", w, damages)
+		}
+	}
+	if i < len(got) {
+		return fmt.Errorf("replayed %v, which was not written there", got[i])
+	}
+	return nil
+}
+
+// Any flipped bit is damage that is named, or hits bytes that mean nothing, or
+// the last record; every other record is still replayed, and a log that was
+// opened so can be appended to and opened again.
+func TestFlippedBitsAreFoundAndCostOneRecord(t *testing.T) {
+	disk := vfs.NewMem(1)
+	all := fillLog(t, config(disk), 40)
+	files := capture(t, disk)
+	rng := rand.New(rand.NewPCG(3, 4))
+	named := 0
+	for range 1500 {
+		name := files.logs()[rng.IntN(len(files.logs()))]
+		at := rng.IntN(len(files[name]))
+		if rng.IntN(2) == 0 {
+			at = at&^4095 + rng.IntN(64) // the headers deserve more
+		}
+		damaged := image{}
+		for n, b := range files {
+			damaged[n] = bytes.Clone(b)
+		}
+		damaged[name][at] ^= 1 << rng.IntN(8)
+		cfg := config(damaged.disk(t))
+
+		checked, err := wal.Check(cfg, 0)
+		if err != nil {
+			t.Fatalf("%s byte %d: check: %v", name, at, err)
+		}
+		l, got, damages, err := collect(cfg, 0)
+		if err != nil {
+			t.Fatalf("%s byte %d: open: %v", name, at, err)
+		}
+		if !slices.Equal(checked, damages) {
+			t.Fatalf("%s byte %d: Check found %v, Open %v", name, at, checked, damages)
+		}
+		if err := verdict(all, got, damages); err != nil {
+			t.Fatalf("%s byte %d: %v", name, at, err)
+		}
+		if len(got) < len(all)-1 || len(damages) > 1 {
+			t.Fatalf("%s byte %d: %d of %d records came back; %v", name, at, len(got), len(all), damages)
+		}
+		for _, d := range damages {
+			named++
+			if d.File != name || int64(at) < d.From || int64(at) >= d.To {
+				t.Fatalf("byte %d of %s: the damage is said to be %v", at, name, d)
+			}
+		}
+		more := written{l.Stats().Next, 3, 77, []byte("more")}
+		if err := l.Append(wal.Record{Position: more.position, Count: more.count, Received: more.received}, more.payload); err != nil {
+			t.Fatalf("%s byte %d: append: %v", name, at, err)
+		}
+		_, again, _, err := collect(cfg, 0)
+		if err != nil || !slices.EqualFunc(again, append(got, more), written.equal) {
+			t.Fatalf("%s byte %d: after an append, replay gives %v, %v", name, at, again, err)
+		}
+	}
+	if named < 300 {
+		t.Errorf("only %d of 1500 flips were named", named)
+	}
+}
+
+// A missing or shortened file is damage, except at the end of the log.
+func TestMissingFilesAreNamed(t *testing.T) {
+	disk := vfs.NewMem(1)
+	all := fillLog(t, config(disk), 40)
+	files := capture(t, disk)
+	names := files.logs()
+	for i, name := range names {
+		for _, keep := range []int{-1, 0, 100, 4096, 4096 + 48, 3 * 4096} {
+			cut := image{}
+			for n, b := range files {
+				cut[n] = b
+			}
+			cut[name] = files[name][:max(keep, 0)]
+			if keep < 0 {
+				delete(cut, name)
+			}
+			_, got, damages, err := collect(config(cut.disk(t)), 0)
+			if err != nil {
+				t.Fatalf("%s cut to %d: %v", name, keep, err)
+			}
+			if err := verdict(all, got, damages); err != nil {
+				t.Errorf("%s cut to %d: %v", name, keep, err)
+			}
+			if i < len(names)-1 && len(damages) == 0 {
+				t.Errorf("%s cut to %d: no damage was named", name, keep)
+			}
+		}
+	}
+}
+
+// What a log no longer needs may be damaged or missing.
+func TestDamageBelowFromIsNoDamage(t *testing.T) {
+	disk := vfs.NewMem(1)
+	all := fillLog(t, config(disk), 40)
+	names := capture(t, disk).logs()
+	if err := disk.Remove(path.Join(dir, names[0])); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range all {
+		_, got, damages, err := collect(config(disk), w.position)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if missing := !got[0].equal(all[slices.IndexFunc(all, func(a written) bool { return a.neededFrom(w.position) })]); missing != (len(damages) > 0) {
+			t.Errorf("from %d: replay begins with %v, damage %v", w.position, got[0], damages)
+		}
+	}
+}
+
+func TestForeignAndNewerFilesAreRefused(t *testing.T) {
+	disk := vfs.NewMem(1)
+	fillLog(t, config(disk), 3)
+	foreign := config(disk)
+	foreign.LogID[0]++
+	if _, _, _, err := collect(foreign, 0); !errors.Is(err, wal.ErrForeign) {
+		t.Errorf("open with another id: got %v, want ErrForeign", err)
+	}
+	files := capture(t, disk)
+	for _, name := range files.logs() {
+		resign(files[name], func(b []byte) { b[8]++ })
+	}
+	if _, _, _, err := collect(config(files.disk(t)), 0); !errors.Is(err, wal.ErrVersion) {
+		t.Errorf("open of a newer format: got %v, want ErrVersion", err)
+	}
+}
+
+// resign changes a file's header and sets its checksum right.
+func resign(b []byte, change func([]byte)) {
+	change(b)
+	table := crc32.MakeTable(crc32.Castagnoli)
+	binary.LittleEndian.PutUint32(b[12:], crc32.Update(crc32.Checksum(b[:12], table), table, b[16:64]))
+}
+
+// Records of a file's earlier life are never replayed and never damage.
+func TestOlderEpochsDoNotCount(t *testing.T) {
+	disk := vfs.NewMem(1)
+	fillLog(t, config(disk), 3)
+	files := capture(t, disk)
+	name := files.logs()[0]
+	resign(files[name], func(b []byte) { b[32] = 200 })
+	files[fmt.Sprintf("wal-%020d-%010d", 0, 200)] = files[name]
+	delete(files, name)
+	if _, got, damages, err := collect(config(files.disk(t)), 0); len(got) > 0 || len(damages) > 0 || err != nil {
+		t.Errorf("a recycled file gave %v, %v, %v; want nothing", got, damages, err)
+	}
+}
+
+// Whatever a file holds, it opens without a panic, and what is replayed once is
+// replayed again.
+func FuzzReadFile(f *testing.F) {
+	disk := vfs.NewMem(1)
+	fillLog(f, config(disk), 10)
+	files := capture(f, disk)
+	name := files.logs()[0]
+	f.Add(files[name])
+	f.Add(files[name][:5000])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		disk := image{name: b}.disk(t)
+		l, got, damages, err := collect(config(disk), 0)
+		if errors.Is(err, wal.ErrForeign) || errors.Is(err, wal.ErrVersion) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range damages {
+			if d.From < 0 || d.From > d.To || d.To > int64(len(b))+4096 || d.LostFrom > d.LostTo {
+				t.Errorf("impossible damage %v of a file of %d bytes", d, len(b))
+			}
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, again, _, err := collect(config(disk), 0); err != nil || !slices.EqualFunc(again, got, written.equal) {
+			t.Errorf("second replay: %v, %v; first %v", again, err, got)
+		}
+	})
+}
