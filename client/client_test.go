@@ -203,7 +203,7 @@ func TestTailResumes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var got []string
-	err := c.Tail(ctx, client.Query{}, nil, func(e json.RawMessage) error {
+	err := c.Tail(ctx, client.Tail{}, func(e json.RawMessage) error {
 		if got = append(got, string(e)); len(got) == events {
 			cancel()
 		}
@@ -221,7 +221,7 @@ func TestTailResumes(t *testing.T) {
 func TestTailEndsWithItsFunction(t *testing.T) {
 	c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "data: {}\n\n") })
 	enough := errors.New("enough")
-	if err := c.Tail(t.Context(), client.Query{}, nil, func(json.RawMessage) error { return enough }); err != enough {
+	if err := c.Tail(t.Context(), client.Tail{}, func(json.RawMessage) error { return enough }); err != enough {
 		t.Errorf("got %v, want %v", err, enough)
 	}
 }

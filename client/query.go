@@ -24,7 +24,7 @@ type Query struct {
 	Text  string                   // words that must occur
 
 	Oldest bool // oldest first, else newest first
-	Page   int  // events that one request asks for; 0: annal.MaxPage
+	Limit  int  // events in all; 0: all there are
 }
 
 func (q *Query) values() url.Values {
@@ -59,8 +59,9 @@ const maxLine = 2*annal.MaxEventBytes + 64<<10
 func (c *Client) Query(ctx context.Context, q Query) iter.Seq2[json.RawMessage, error] {
 	return func(yield func(json.RawMessage, error) bool) {
 		params := q.values()
-		params.Set("limit", strconv.Itoa(pageSize(q.Page)))
+		left := q.Limit
 		for {
+			params.Set("limit", strconv.Itoa(pageSize(left)))
 			page, err := c.page(ctx, params)
 			if err != nil {
 				yield(nil, err)
@@ -68,6 +69,9 @@ func (c *Client) Query(ctx context.Context, q Query) iter.Seq2[json.RawMessage, 
 			}
 			for _, e := range page.Events {
 				if !yield(e, nil) {
+					return
+				}
+				if left--; left == 0 {
 					return
 				}
 			}
@@ -79,11 +83,13 @@ func (c *Client) Query(ctx context.Context, q Query) iter.Seq2[json.RawMessage, 
 	}
 }
 
-func pageSize(n int) int {
-	if n <= 0 || n > annal.MaxPage {
+// pageSize returns how many events to ask for when left are wanted; 0 and less
+// are all.
+func pageSize(left int) int {
+	if left <= 0 {
 		return annal.MaxPage
 	}
-	return n
+	return min(left, annal.MaxPage)
 }
 
 type page struct {
@@ -105,7 +111,11 @@ func (c *Client) page(ctx context.Context, params url.Values) (page, error) {
 // request, as CSV with a header line. It asks once: what broke off is an error,
 // since w has part of it already.
 func (c *Client) Stream(ctx context.Context, q Query, format Format, w io.Writer) error {
-	resp, err := c.do(ctx, call{method: "GET", path: "/v1/events", query: q.values(), accept: string(format)})
+	params := q.values()
+	if q.Limit > 0 {
+		params.Set("limit", strconv.Itoa(q.Limit))
+	}
+	resp, err := c.do(ctx, call{method: "GET", path: "/v1/events", query: params, accept: string(format)})
 	if err != nil {
 		return err
 	}

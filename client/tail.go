@@ -11,18 +11,28 @@ import (
 	"time"
 )
 
-// Tail passes to fn every event that q selects as it is stored, and those from
-// position from on before them; a nil from begins now. It goes on through
-// dropped connections and restarts of the server, without gaps or repetitions,
-// until ctx ends, fn returns an error or the server refuses for good. Times and
-// order of q do not apply.
-func (c *Client) Tail(ctx context.Context, q Query, from *uint64, fn func(json.RawMessage) error) error {
-	params := q.values()
-	params.Del("order")
-	if from != nil {
-		params.Set("position", strconv.FormatUint(*from, 10))
+// A Tail is what to follow.
+type Tail struct {
+	Query Query   // which events; its times, order and limit do not apply
+	After *uint64 // begin behind this position; nil: with what comes next
+	// Connected is called once, when the server has begun to follow the log and
+	// before the first event; nil: nothing is.
+	Connected func() error
+}
+
+// Tail passes to fn every event that what selects as it is stored, in order of
+// position. It goes on through dropped connections and restarts of the server,
+// without gaps or repetitions, until ctx ends, fn returns an error or the server
+// refuses for good.
+func (c *Client) Tail(ctx context.Context, what Tail, fn func(json.RawMessage) error) error {
+	params := what.Query.values()
+	for _, name := range []string{"order", "from", "to"} {
+		params.Del(name)
 	}
-	t := tail{last: "", fn: fn}
+	if what.After != nil {
+		params.Set("after", strconv.FormatUint(*what.After, 10))
+	}
+	t := tail{fn: fn, connected: what.Connected}
 	for {
 		err := c.follow(ctx, params, &t)
 		var stop *stopError
@@ -42,8 +52,9 @@ func (c *Client) Tail(ctx context.Context, q Query, from *uint64, fn func(json.R
 
 // tail remembers where a tail has come to.
 type tail struct {
-	last string // id of the last message that fn has seen
-	fn   func(json.RawMessage) error
+	last      string // id of the last message that fn has seen
+	connected func() error
+	fn        func(json.RawMessage) error
 }
 
 // stopError marks an error of the caller's own function.
@@ -67,6 +78,12 @@ func (c *Client) follow(ctx context.Context, params map[string][]string, t *tail
 		return err
 	}
 	defer resp.Body.Close()
+	if t.connected != nil {
+		if err := t.connected(); err != nil {
+			return &stopError{err}
+		}
+		t.connected = nil
+	}
 	// The server sends a heartbeat when it has nothing to say; silence means that it is gone.
 	idle := time.AfterFunc(idleTimeout, cancel)
 	defer idle.Stop()
