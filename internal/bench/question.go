@@ -211,9 +211,8 @@ func pathTrail(p *picker) ask {
 	return ask{
 		path: "/v1/audit/secrets/" + e.Resource.Path, tenant: e.Tenant, probes: []*probe{all, recent}, later: later,
 		check: func(a *answer) error {
-			return a.checkTrail(p, all, func() error {
-				return either(a.checkPathSummary(all, recent), a.checkPathSummary(all, later))
-			})
+			return firstError(a.checkPage(p, all, a.doc.Logs, scaiEvent),
+				either(a.checkPathSummary(recent), a.checkPathSummary(later)))
 		},
 	}
 }
@@ -224,9 +223,8 @@ func identityTrail(p *picker) ask {
 	return ask{
 		path: "/v1/audit/identities/" + e.Actor.ID, tenant: e.Tenant, probes: []*probe{all, recent}, later: later,
 		check: func(a *answer) error {
-			return a.checkTrail(p, all, func() error {
-				return either(a.checkIdentitySummary(all, recent), a.checkIdentitySummary(all, later))
-			})
+			return firstError(a.checkPage(p, all, a.doc.Logs, scaiEvent),
+				either(a.checkIdentitySummary(recent), a.checkIdentitySummary(later)))
 		},
 	}
 }
@@ -235,7 +233,7 @@ func identityTrail(p *picker) ask {
 // days. The server's clock says when those began: between now and the answer.
 func trailProbes(tenant string, f annal.Filter, fields ...annal.Field) (all, recent, later *probe) {
 	q := annal.Query{Tenants: []string{tenant}, Where: []annal.Filter{f}}
-	all = &probe{query: q, keep: pageLimit, fields: []annal.Field{annal.Action}}
+	all = &probe{query: q, keep: pageLimit}
 	q.Since = time.Now().Add(-month)
 	return all, &probe{query: q, fields: fields}, &probe{query: q, fields: fields}
 }
