@@ -1,0 +1,340 @@
+package segment
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"path"
+	"slices"
+	"strings"
+
+	"annal"
+	"annal/internal/vfs"
+)
+
+// Suffixes of a segment's files.
+const (
+	ColSuffix = ".col" // the columns: truth
+	IdxSuffix = ".idx" // derived from the columns
+)
+
+// Name returns the name of a segment: the positions of its first and last row
+// by arrival, and a generation that tells rewritten segments apart.
+func Name(first, last uint64, generation int) string {
+	return fmt.Sprintf("%020d-%020d-%04d", first, last, generation)
+}
+
+// ParseName reads a segment's name; false: it is none.
+func ParseName(name string) (first, last uint64, generation int, ok bool) {
+	n, err := fmt.Sscanf(name, "%d-%d-%d", &first, &last, &generation)
+	ok = n == 3 && err == nil && first <= last && generation >= 0 && Name(first, last, generation) == name
+	return first, last, generation, ok
+}
+
+// Build sorts rows and writes them as a new segment into dir, durably: when it
+// returns without an error the segment survives a crash. It keeps nothing of
+// cols.
+func Build(fs vfs.FS, dir string, cols *Columns, logID [16]byte) (name string, err error) {
+	if err := cols.check(); err != nil {
+		return "", err
+	}
+	name, err = newName(fs, dir, cols.PositionAt(0), cols.PositionAt(cols.N-1))
+	if err != nil {
+		return "", err
+	}
+	b, err := newBuilder(cols)
+	if err != nil {
+		return "", fmt.Errorf("build segment %s: %w", name, err)
+	}
+	full := path.Join(dir, name)
+	tie, err := b.writeColumns(newWriter(fs, full+ColSuffix, colMagic, logID, 0))
+	if err == nil {
+		err = b.idx.write(newWriter(fs, full+IdxSuffix, idxMagic, logID, tie))
+	}
+	if err == nil {
+		err = install(fs, dir, full+IdxSuffix, full+ColSuffix)
+	}
+	if err != nil {
+		return "", errors.Join(fmt.Errorf("build segment %s: %w", name, err), discard(fs, full))
+	}
+	return name, nil
+}
+
+// newName finds the first generation that is free.
+func newName(fs vfs.FS, dir string, first, last uint64) (string, error) {
+	names, err := fs.List(dir)
+	if err != nil {
+		return "", fmt.Errorf("list %s: %w", dir, err)
+	}
+	generation := 0
+	for _, n := range names {
+		n = strings.TrimSuffix(n, tmpSuffix)
+		f, l, g, ok := ParseName(strings.TrimSuffix(strings.TrimSuffix(n, ColSuffix), IdxSuffix))
+		if ok && f == first && l == last {
+			generation = max(generation, g+1)
+		}
+	}
+	return Name(first, last, generation), nil
+}
+
+// install gives temporary files their names. The columns come last: a segment
+// exists once they do.
+func install(fs vfs.FS, dir string, names ...string) error {
+	for _, n := range names {
+		if err := fs.Rename(n+tmpSuffix, n); err != nil {
+			return err
+		}
+	}
+	return fs.SyncDir(dir)
+}
+
+// discard removes what an unsuccessful Build left.
+func discard(fs vfs.FS, full string) error {
+	for _, suffix := range []string{ColSuffix, IdxSuffix} {
+		for _, n := range []string{full + suffix, full + suffix + tmpSuffix} {
+			if _, err := fs.Size(n); err != nil {
+				continue
+			}
+			if err := fs.Remove(n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// A builder turns Columns into the sections of both files.
+type builder struct {
+	layout
+	c       *Columns
+	order   []uint32 // row → arrival; nil: the same
+	starts  []uint32 // first row of each tenant, then the number of rows
+	seqs    []uint64 // lowest seq of each tenant
+	hot     [][]byte // by block
+	cold    [][]byte
+	codes   []uint32 // scratch: a column in row order
+	wide    []uint64 // scratch
+	parents map[annal.Field][]uint32
+	extra   []part // sections besides the blocks
+	blobs   []annal.Field
+	idx     *indexBuilder
+}
+
+// A part is a section yet to be written.
+type part struct {
+	kind  kind
+	field uint8
+	b     []byte
+}
+
+func newBuilder(c *Columns) (*builder, error) {
+	b := &builder{
+		c: c, codes: make([]uint32, c.N), wide: make([]uint64, c.N), parents: map[annal.Field][]uint32{},
+		layout: layout{
+			rows: c.N, first: c.PositionAt(0), last: c.PositionAt(c.N - 1), slots: int(annal.NumFields),
+			minTime: slices.Min(c.Time), maxTime: slices.Max(c.Time),
+		},
+	}
+	for f := range b.columns {
+		b.columns[f].slot = f
+	}
+	b.hot, b.cold = make([][]byte, b.blocks()), make([][]byte, b.blocks())
+	for i := range b.hot {
+		b.hot[i] = append(make([]byte, 0, b.hotHeader()+b.rowsOf(i)*32), make([]byte, b.hotHeader())...)
+		b.cold[i] = append(make([]byte, 0, b.coldHeader()+b.rowsOf(i)*48), make([]byte, b.coldHeader())...)
+	}
+	if err := b.addTenants(); err != nil {
+		return nil, err
+	}
+	b.addPlaces()
+	b.addNumbers()
+	return b, b.addTexts()
+}
+
+// addTenants sorts the rows.
+func (b *builder) addTenants() error {
+	t := &b.c.Text[annal.Tenant]
+	codes, values := t.Codes, t.Values
+	if codes == nil {
+		if t.Off != nil {
+			return errors.New("tenant: codes are needed")
+		}
+		codes, values = make([]uint32, b.rows), []string{""}
+	}
+	d := dictionary(codes, values)
+	arrivals := make([]uint32, b.rows)
+	d.rows(arrivals, nil)
+	b.tenants = len(d.values)
+	b.order = sortedOrder(b.c.Time, arrivals, b.tenants)
+	b.starts = make([]uint32, b.tenants, b.tenants+1)
+	b.seqs = make([]uint64, b.tenants)
+	for i := range b.seqs {
+		b.seqs[i] = math.MaxUint64
+	}
+	for i, c := range arrivals {
+		b.starts[c]++
+		b.seqs[c] = min(b.seqs[c], b.c.Seq[i])
+	}
+	startsOf(b.starts)
+	b.starts = append(b.starts, uint32(b.rows))
+	b.columns[annal.Tenant] = column{form: formTenant, dict: uint32(b.tenants), slot: int(annal.Tenant)}
+	dict, err := appendDict(nil, d.values)
+	if err != nil {
+		return fmt.Errorf("%s: %w", annal.Tenant, err)
+	}
+	b.extra = append(b.extra, part{kindDict, uint8(annal.Tenant), dict}, part{kindTenants, 0, b.tenantTable()})
+	return nil
+}
+
+// tenantTable is two vecs: where each tenant's rows begin and its lowest seq.
+func (b *builder) tenantTable() []byte {
+	t := make([]byte, 2*vecHeader)
+	t = appendVec(t, 0, 0, b.starts, 0, false)
+	t = appendVec(t, 0, vecHeader, b.seqs, 0, false)
+	return append(t, make([]byte, wordPad)...)
+}
+
+// writeColumns writes the columns file and returns what ties the index to it.
+func (b *builder) writeColumns(w *writer) (uint32, error) {
+	for i := range b.hot {
+		w.section(kindHot, 0, i, append(b.hot[i], make([]byte, wordPad)...))
+		w.section(kindCold, 0, i, b.cold[i])
+	}
+	for _, p := range b.extra {
+		w.section(p.kind, p.field, 0, p.b)
+	}
+	return w.finish(b.layout.append(nil))
+}
+
+// eachBlock calls f with each block and its rows.
+func (b *builder) eachBlock(f func(block, lo, hi int)) {
+	for i := range b.hot {
+		f(i, i<<blockBits, i<<blockBits+b.rowsOf(i))
+	}
+}
+
+// putCodes packs b.codes[lo:hi] of each block into a slot.
+func (b *builder) putCodes(slot int) {
+	b.eachBlock(func(i, lo, hi int) {
+		b.hot[i] = appendVec(b.hot[i], 0, slot*vecHeader, b.codes[lo:hi], 0, false)
+	})
+}
+
+// putSubs packs b.wide into the slots of sub-blocks.
+func (b *builder) putSubs(slot int, slope bool) {
+	b.eachBlock(func(i, lo, hi int) {
+		for k, from := 0, lo; from < hi; k, from = k+1, from+subRows {
+			vals := b.wide[from:min(hi, from+subRows)]
+			unit := uint8(0)
+			if !slope {
+				unit = unitOf(vals)
+			}
+			b.hot[i] = appendVec(b.hot[i], 0, (slot+k)*vecHeader, vals, unit, slope)
+		}
+	})
+}
+
+// arrival returns which arrival became row.
+func (b *builder) arrival(row int) int {
+	if b.order == nil {
+		return row
+	}
+	return int(b.order[row])
+}
+
+// addPlaces packs times, positions and seqs, and begins the index.
+func (b *builder) addPlaces() {
+	for row := range b.wide {
+		b.wide[row] = uint64(b.c.Time[b.arrival(row)])
+	}
+	b.putSubs(b.timeSlot(), false)
+	b.idx = newIndexBuilder(b.starts)
+	b.idx.addTimes(b.wide)
+	for row := range b.wide {
+		b.wide[row] = b.c.PositionAt(b.arrival(row))
+	}
+	b.putSubs(b.positionSlot(), true)
+	b.idx.addOrder(b.order)
+	for t, first := range b.seqs {
+		lo, hi := int(b.starts[t]), int(b.starts[t+1])
+		for row := lo; row < hi; row++ {
+			b.wide[row] = b.c.Seq[b.arrival(row)] - first - uint64(row-lo)
+		}
+	}
+	b.eachBlock(func(i, lo, hi int) {
+		b.hot[i] = appendVec(b.hot[i], 0, b.seqSlot()*vecHeader, b.wide[lo:hi], 0, false)
+	})
+}
+
+// addNumbers packs the columns that are no texts, and the parts beside the
+// blocks.
+func (b *builder) addNumbers() {
+	bytes := make([]uint8, b.rows)
+	for _, x := range []struct {
+		f   annal.Field
+		src []uint8
+	}{{annal.ResultOutcome, b.c.Outcome}, {annal.SeverityLevel, b.c.Severity}} {
+		gather(bytes, x.src, b.order)
+		for i, v := range bytes {
+			b.codes[i] = uint32(v)
+		}
+		b.putCodes(int(x.f))
+		if x.f == annal.ResultOutcome {
+			b.idx.addOutcomes(slices.Clone(bytes), b.codes)
+		} else {
+			b.idx.addZones(x.f, b.codes, b.codesOf(x.f))
+		}
+	}
+	b.addStatus()
+	for row := range b.wide {
+		b.wide[row] = uint64(b.c.Duration[b.arrival(row)])
+	}
+	b.eachBlock(func(i, lo, hi int) {
+		vals := b.wide[lo:hi]
+		b.hot[i] = appendVec(b.hot[i], 0, int(annal.Duration)*vecHeader, vals, unitOf(vals), false)
+	})
+	for i := range b.cold {
+		lo := i << blockBits
+		for row := lo; row < lo+b.rowsOf(i); row++ {
+			a := b.arrival(row) * SaltBytes
+			b.cold[i] = append(b.cold[i], b.c.Salt[a:a+SaltBytes]...)
+		}
+	}
+	b.addFar()
+	b.addReceived()
+	b.addKeys()
+}
+
+// addStatus packs statuses as codes into a sorted list.
+func (b *builder) addStatus() {
+	code := map[int32]uint32{}
+	last, seen := int32(0), false
+	for _, s := range b.c.Status {
+		if s != last || !seen {
+			code[s], last, seen = 0, s, true
+		}
+	}
+	values := make([]int32, 0, len(code))
+	for s := range code {
+		values = append(values, s)
+	}
+	slices.Sort(values)
+	list := make([]byte, 0, 4*len(values))
+	for i, s := range values {
+		code[s] = uint32(i)
+		list = binary.LittleEndian.AppendUint32(list, uint32(s))
+	}
+	c := uint32(0)
+	seen = false
+	for row := range b.codes {
+		if s := b.c.Status[b.arrival(row)]; s != last || !seen {
+			c, last, seen = code[s], s, true
+		}
+		b.codes[row] = c
+	}
+	b.putCodes(int(annal.Status))
+	b.columns[annal.Status].dict = uint32(len(values))
+	b.idx.addZones(annal.Status, b.codes, len(values))
+	b.extra = append(b.extra, part{kindStatus, 0, list})
+}

@@ -1,0 +1,134 @@
+package segment
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/zeebo/xxh3"
+)
+
+// A coded is a text column as codes into a sorted dictionary.
+type coded struct {
+	codes  []uint32 // by arrival: codes into the source's values
+	local  []uint32 // the source's code → the dictionary's
+	values []string // the dictionary: sorted, distinct, all used
+}
+
+// dictionary sorts the values that n arrivals use.
+func dictionary(codes []uint32, values []string) coded {
+	used := make([]bool, len(values))
+	for _, c := range codes {
+		used[c] = true
+	}
+	keys := make([]prefixed, 0, min(len(values), len(codes)))
+	for c, u := range used {
+		if u {
+			keys = append(keys, prefixed{prefixOf(values[c]), uint32(c)})
+		}
+	}
+	slices.SortFunc(keys, func(a, b prefixed) int {
+		if a.prefix != b.prefix {
+			return cmp.Compare(a.prefix, b.prefix)
+		}
+		return cmp.Compare(values[a.code], values[b.code])
+	})
+	d := coded{codes: codes, local: make([]uint32, len(values)), values: make([]string, 0, len(keys))}
+	for _, k := range keys {
+		if s := values[k.code]; len(d.values) == 0 || d.values[len(d.values)-1] != s {
+			d.values = append(d.values, s)
+		}
+		d.local[k.code] = uint32(len(d.values) - 1)
+	}
+	return d
+}
+
+// A prefixed is a value's code with its first bytes, which settle most
+// comparisons.
+type prefixed struct {
+	prefix uint64
+	code   uint32
+}
+
+func prefixOf(s string) uint64 {
+	if len(s) >= 8 {
+		return binary.BigEndian.Uint64(raw(s))
+	}
+	var b [8]byte
+	copy(b[:], s)
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// rows sets dst[row] to the dictionary's code of each sorted row.
+func (d *coded) rows(dst, order []uint32) {
+	if order == nil {
+		for i, c := range d.codes {
+			dst[i] = d.local[c]
+		}
+		return
+	}
+	for row, i := range order {
+		dst[row] = d.local[d.codes[i]]
+	}
+}
+
+// appendDict writes a dictionary: u32 count, count+1 u32 offsets, the bytes.
+func appendDict(b []byte, values []string) ([]byte, error) {
+	total := 0
+	for _, s := range values {
+		total += len(s)
+	}
+	if total > maxDictText {
+		return nil, fmt.Errorf("a dictionary of %d bytes; at most %d are allowed", total, uint32(maxDictText))
+	}
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(values)))
+	at := uint32(0)
+	for _, s := range values {
+		b = binary.LittleEndian.AppendUint32(b, at)
+		at += uint32(len(s))
+	}
+	b = binary.LittleEndian.AppendUint32(b, at)
+	for _, s := range values {
+		b = append(b, s...)
+	}
+	return b, nil
+}
+
+// maxProbes bounds the work per row of intern, so that values chosen to collide
+// cost a less compact column and not time.
+const maxProbes = 8
+
+// intern gives each distinct text of the column a code. It gives up, with false,
+// when there are more than limit distinct ones.
+func (t *TextColumn) intern(n, limit int) (codes []uint32, values []string, ok bool) {
+	slots := make([]uint64, 1<<bits.Len(uint(2*limit+1))) // high half of the hash, code+1
+	mask := uint64(len(slots) - 1)
+	codes = make([]uint32, n)
+	probes := maxProbes * n
+	for i := range n {
+		s := t.Bytes[t.Off[i]:t.Off[i+1]]
+		h := xxh3.Hash(s)
+		for at := h & mask; ; at = (at + 1) & mask {
+			if probes--; probes < 0 {
+				return nil, nil, false
+			}
+			slot := slots[at]
+			if slot == 0 {
+				if len(values) == limit {
+					return nil, nil, false
+				}
+				values = append(values, text(s))
+				slots[at] = h>>32<<32 | uint64(len(values))
+				codes[i] = uint32(len(values) - 1)
+				break
+			}
+			if c := uint32(slot) - 1; slot>>32 == h>>32 && values[c] == text(s) {
+				codes[i] = c
+				break
+			}
+		}
+	}
+	return codes, values, true
+}

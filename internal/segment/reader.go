@@ -1,0 +1,231 @@
+package segment
+
+import (
+	"fmt"
+	"time"
+
+	"annal"
+)
+
+// A Reader reads whole events and texts of a segment. It keeps what it decoded
+// last, so that neighbouring rows are cheap. It is for one goroutine.
+type Reader struct {
+	s        *Segment
+	block    int // whose vecs are at hand; -1: none
+	vecs     [annal.NumFields]vec
+	salts    []byte
+	dicts    [annal.NumTexts]*Dict
+	constant annal.Event            // the texts that are the same in every row
+	varying  []annal.Field          // the texts that are not
+	derived  [annal.NumTexts]vec    // codes by parent code
+	blobs    [annal.NumTexts]*texts // of the fields without a dictionary
+	tenant   tenantSpan
+	received receivedSpan
+	whole    Texts
+}
+
+type tenantSpan struct {
+	name   string
+	lo, hi int
+	first  uint64
+}
+
+type receivedSpan struct {
+	from, to uint64
+	time     time.Time
+}
+
+// NewReader returns a reader of s.
+func (s *Segment) NewReader() *Reader { return &Reader{s: s, block: -1} }
+
+// Read fills e with a row: everything but ID. The texts of e are lent: they
+// hold until the next call on r, and no longer than the segment is open; see
+// [annal.Event.Clone].
+func (r *Reader) Read(row int, e *annal.Event) error {
+	return Guard(func() error {
+		r.read(row, e)
+		return nil
+	}, r.s)
+}
+
+// prepare finds out once which fields differ from row to row.
+func (r *Reader) prepare() {
+	s := r.s
+	varying := make([]annal.Field, 0, annal.NumTexts)
+	for f := annal.Tenant + 1; f < annal.NumTexts; f++ {
+		c := &s.columns[f]
+		r.dicts[f] = s.Dict(f)
+		switch {
+		case c.form != formBlob && c.dict == 1:
+			*r.constant.Text(f) = r.dicts[f].At(0)
+			continue
+		case c.form == formDerived:
+			r.derived[f] = vecAt(s.col.bytes(s.colSec[kindParent][f]), 0)
+		}
+		varying = append(varying, f)
+	}
+	r.varying = varying
+}
+
+// enter makes the vecs of a block ready.
+func (r *Reader) enter(block int) {
+	s := r.s
+	if r.varying == nil {
+		r.prepare()
+	}
+	hot := s.hot(block)
+	for f := range r.vecs {
+		if slot := s.columns[f].slot; slot >= 0 {
+			r.vecs[f] = vecAt(hot, slot*vecHeader)
+		}
+	}
+	r.salts = s.cold(block)[s.coldHeader():]
+	r.block = block
+}
+
+func (r *Reader) read(row int, e *annal.Event) {
+	s := r.s
+	if row < 0 || row >= s.rows {
+		panic(fmt.Sprintf("segment: row %d of %d", row, s.rows))
+	}
+	if block := row >> blockBits; block != r.block {
+		r.block = -1
+		r.enter(block)
+	}
+	i := row & blockMask
+	*e = r.constant
+	for _, f := range r.varying {
+		*e.Text(f) = r.text(f, row)
+	}
+	if row < r.tenant.lo || row >= r.tenant.hi {
+		r.tenant = tenantSpan{}
+		code := s.tenantOf(row)
+		lo, hi, first := s.tenantRows(code)
+		r.tenant = tenantSpan{s.Dict(annal.Tenant).At(code), lo, hi, first}
+	}
+	e.Tenant = r.tenant.name
+	e.Time = s.TimeOf(row)
+	e.Position = s.PositionAt(row)
+	e.Seq = s.seqIn(r.tenant.lo, r.tenant.first, row)
+	e.Received = r.receivedAt(e.Position)
+	e.Salt = [SaltBytes]byte(r.salts[i*SaltBytes:])
+	e.Outcome = annal.Outcome(r.vecs[annal.ResultOutcome].at(i))
+	e.Severity = annal.Severity(r.vecs[annal.SeverityLevel].at(i))
+	e.Request.Status = s.statusOf(uint32(r.vecs[annal.Status].at(i)))
+	e.Request.Duration = time.Duration(r.vecs[annal.Duration].at(i))
+}
+
+func (r *Reader) receivedAt(position uint64) time.Time {
+	if position < r.received.from || position >= r.received.to {
+		micros, from, to := r.s.receivedOf(position)
+		r.received = receivedSpan{from, to, time.UnixMicro(micros).UTC()}
+	}
+	return r.received.time
+}
+
+// text returns a varying text of a row of the entered block.
+func (r *Reader) text(f annal.Field, row int) string {
+	d := r.dicts[f]
+	if d == nil {
+		return text(r.blob(f).at(row))
+	}
+	c := &r.s.columns[f]
+	i := row & blockMask
+	if c.form == formDerived {
+		return d.At(uint32(r.derived[f].at(int(r.vecs[c.parent].at(i)))))
+	}
+	return d.At(uint32(r.vecs[f].at(i)))
+}
+
+// Text returns one text of a row; it is lent as those of [Reader.Read] are.
+func (r *Reader) Text(f annal.Field, row int) (v string, err error) {
+	err = Guard(func() error {
+		if d := r.s.Dict(f); d != nil {
+			v = d.At(r.s.Code(f, row))
+		} else {
+			v = text(r.blob(f).at(row))
+		}
+		return nil
+	}, r.s)
+	return v, err
+}
+
+func (r *Reader) blob(f annal.Field) *texts {
+	if r.blobs[f] == nil {
+		r.blobs[f] = &texts{s: r.s, f: f, block: -1}
+	}
+	return r.blobs[f]
+}
+
+// Texts are the texts of one field in the rows of one block, one behind the
+// other: that of row Row+i is Bytes[Off[i]:Off[i+1]].
+type Texts struct {
+	Row   int
+	Bytes []byte
+	Off   []uint32
+}
+
+// TextBlock returns all texts of a block in a field without a dictionary, for
+// searching. They hold until the next call of TextBlock.
+func (r *Reader) TextBlock(f annal.Field, block int) (*Texts, error) {
+	t := &r.whole
+	t.Row, t.Bytes, t.Off = block<<blockBits, t.Bytes[:0], append(t.Off[:0], 0)
+	err := Guard(func() error {
+		from := r.blob(f)
+		for row := t.Row; row < t.Row+r.s.rowsOf(block); row++ {
+			t.Bytes = append(t.Bytes, from.at(row)...)
+			t.Off = append(t.Off, uint32(len(t.Bytes)))
+		}
+		return nil
+	}, r.s)
+	return t, err
+}
+
+// texts reads one field without a dictionary.
+type texts struct {
+	s     *Segment
+	f     annal.Field
+	block int // at hand; -1: none
+	b     []byte
+	form  template // of the block, when b is a template
+	out   []byte
+	index int // of the group at hand; -1: none
+	group group
+}
+
+// at returns the text of a row, until the next call.
+func (t *texts) at(row int) []byte {
+	block := row >> blockBits
+	if block != t.block {
+		t.enter(block)
+	}
+	i := row & blockMask
+	if t.b[0] == blobTemplate {
+		t.out = t.form.appendText(t.out[:0], i)
+		return t.out
+	}
+	if g := i / groupRows; g != t.index {
+		t.index = -1
+		if what := t.group.decode(t.b, g, min(groupRows, t.s.rowsOf(block)-g*groupRows)); what != "" {
+			panic(t.damage(what))
+		}
+		t.index = g
+	}
+	return t.group.text(i % groupRows)
+}
+
+func (t *texts) enter(block int) {
+	t.block, t.index = -1, -1
+	t.b = t.s.blob(t.f, block)
+	if t.b[0] == blobTemplate {
+		if what := t.form.parse(t.b, t.s.rowsOf(block)); what != "" {
+			panic(t.damage(what))
+		}
+	}
+	t.block = block
+}
+
+func (t *texts) damage(what string) error {
+	sec := t.s.col.secs[t.s.coldAt[max(t.block, 0)]]
+	return t.s.col.damage(t.f.String()+": "+what, sec.off, sec.off+sec.size)
+}
