@@ -132,7 +132,7 @@ func contains(list []string, s string) bool {
 // An Aggregation says what to count over the events that a Query selects.
 type Aggregation struct {
 	Breakdown []Field       // count every value, to MaxGroups
-	Top       []Field       // count the TopN most frequent values
+	Top       []Field       // count the TopN most frequent values, the empty one left out
 	TopN      int           // 0: 10
 	Distinct  []Field       // count how many values there are, the empty one left out
 	Last      bool          // also the newest time of each value in Breakdown

@@ -36,7 +36,7 @@ func (m *Model) Summarize(ctx context.Context, q annal.Query, a annal.Aggregatio
 		s.Breakdown[f] = bounded(frequent(counts(all, f, a.Last)))
 	}
 	for _, f := range a.Top {
-		top := frequent(counts(all, f, false))
+		top := frequent(present(counts(all, f, false)))
 		s.Top[f] = top[:min(len(top), cmp.Or(a.TopN, 10))]
 	}
 	for _, f := range a.Distinct {

@@ -1,0 +1,229 @@
+package store
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	"annal"
+	"annal/internal/segment"
+)
+
+// applyLoop makes committed groups visible, in order, and answers their callers.
+func (s *Store) applyLoop() {
+	defer s.done.Done()
+	defer close(s.seals)
+	for g := range s.apply {
+		if g.rotate {
+			s.rotate(g.first)
+		}
+		s.active().apply(g)
+		s.applied.Store(g.first + uint64(g.events))
+		s.news.wake()
+		for _, p := range g.batches {
+			s.counters.accepted.Add(uint64(p.kept))
+			s.counters.duplicates.Add(uint64(len(p.receipts) - p.kept))
+			close(p.done)
+		}
+	}
+}
+
+func (m *memtable) apply(g *group) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reserve(g.events)
+	for _, p := range g.batches {
+		for i := range p.batch.Events {
+			if !p.receipts[i].Duplicate {
+				m.add(&p.batch.Events[i], g.received)
+			}
+		}
+	}
+	m.cols.Keys = append(m.cols.Keys, g.keys...)
+}
+
+// active is the memtable that takes new events.
+func (s *Store) active() *memtable {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cur.mems[len(s.cur.mems)-1]
+}
+
+// rotate begins a new memtable at position base and sends the old one to be
+// sealed.
+func (s *Store) rotate(base uint64) {
+	old := s.active()
+	s.replace(func(v *view) { v.mems = append(v.mems, newMemtable(base, s.cfg.SegmentRows/8)) })
+	s.seals <- old
+}
+
+// sealLoop turns full memtables into segments. A disk that does not take a
+// segment is tried again: its events are safe in the log meanwhile.
+func (s *Store) sealLoop() {
+	defer s.done.Done()
+	for m := range s.seals {
+		for {
+			err := s.seal(m)
+			if err == nil {
+				break
+			}
+			s.counters.sealFailures.Add(1)
+			s.cfg.Logger.Error("a segment cannot be written; its events stay in the write-ahead log", "problem", err)
+			if s.closing.Load() {
+				break
+			}
+			time.Sleep(retryAfter)
+		}
+		<-s.slot
+	}
+}
+
+// seal writes m as a segment and puts it in the memtable's place.
+func (s *Store) seal(m *memtable) error {
+	start := s.cfg.Now()
+	cols := m.sealed()
+	dir := s.path(segmentDir)
+	name, err := segment.Build(s.fs, dir, cols, s.identity.LogID)
+	if err != nil {
+		return err
+	}
+	seg, err := segment.Open(s.fs, dir, name, s.identity.LogID)
+	if err != nil {
+		return err
+	}
+	next := s.manifest.clone()
+	next.add(segmentEntry{name, seg.First(), seg.Last(), seg.Rows()})
+	for _, t := range seg.Tenants() {
+		next.Seqs[t.Tenant] = max(next.Seqs[t.Tenant], t.FirstSeq+t.Events)
+	}
+	if err := s.install(next); err != nil {
+		_ = seg.Close()
+		return err
+	}
+	s.replace(func(v *view) {
+		v.segs = append(v.segs, newSealed(seg, name))
+		for i, x := range v.mems {
+			if x == m {
+				v.mems = append(v.mems[:i:i], v.mems[i+1:]...)
+				break
+			}
+		}
+	})
+	s.counters.seals.Add(1)
+	s.counters.sealNanos.Add(uint64(s.cfg.Now().Sub(start)))
+	if err := s.wal.Trim(next.Next); err != nil {
+		s.cfg.Logger.Warn("old files of the write-ahead log could not be freed", "problem", err)
+	}
+	return nil
+}
+
+// A sealed is an open segment and those who use it. It is closed, and removed
+// when doomed, after the last of them.
+type sealed struct {
+	*segment.Segment
+	name         string
+	lastReceived int64 // µs
+	bytes        int64
+	refs         atomic.Int32 // views that contain it
+	codes        segmentCodes
+}
+
+func newSealed(seg *segment.Segment, name string) *sealed {
+	x := &sealed{Segment: seg, name: name, lastReceived: math.MaxInt64}
+	if row, ok := seg.RowOf(seg.Last()); ok {
+		x.lastReceived = seg.ReceivedAt(row)
+	}
+	col, idx := seg.Bytes()
+	x.bytes = col + idx
+	x.refs.Store(1)
+	return x
+}
+
+func (x *sealed) drop() {
+	if x.refs.Add(-1) == 0 {
+		_ = x.Close()
+	}
+}
+
+// A view names the places that together hold every visible event once:
+// segments, then memtables, both by position. It does not change; the store
+// replaces it.
+type view struct {
+	segs []*sealed
+	mems []*memtable
+	refs int // guarded by Store.mu; the current view has one more
+}
+
+// acquire returns the current view, to be released.
+func (s *Store) acquire() *view {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cur.refs++
+	return s.cur
+}
+
+func (s *Store) release(v *view) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v.refs--
+	s.retire(v)
+}
+
+// retire lets go of v's segments once it is neither current nor in use; the
+// caller holds mu.
+func (s *Store) retire(v *view) {
+	if v.refs > 0 || v == s.cur {
+		return
+	}
+	for _, seg := range v.segs {
+		seg.drop()
+	}
+}
+
+// replace puts a changed copy of the current view in its place. Segments that
+// change adds come with a reference of their own.
+func (s *Store) replace(change func(*view)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.cur
+	next := &view{segs: append([]*sealed(nil), old.segs...), mems: append([]*memtable(nil), old.mems...)}
+	for _, seg := range next.segs {
+		seg.refs.Add(1)
+	}
+	change(next)
+	s.cur = next
+	s.retire(old)
+}
+
+// sealedEnd is the first position that is not in a segment.
+func (s *Store) sealedEnd() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.manifest.Next
+}
+
+// event reads the event at position, if v holds it. Its strings live as long as
+// v is held.
+func (v *view) event(position uint64, e *annal.Event) (bool, error) {
+	for i := len(v.mems) - 1; i >= 0; i-- {
+		if base := v.mems[i].cols.Base; position >= base {
+			mv := v.mems[i].view()
+			if row := position - base; row < uint64(mv.cols.N) {
+				mv.read(int(row), e)
+				return true, nil
+			}
+			return false, nil
+		}
+	}
+	for _, seg := range v.segs {
+		if position < seg.First() || position > seg.Last() {
+			continue
+		}
+		row, ok := seg.RowOf(position)
+		if !ok {
+			return false, nil
+		}
+		return true, seg.NewReader().Read(row, e)
+	}
+	return false, nil
+}

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"annal/internal/segment"
+	"annal/internal/wal"
+)
+
+// A Report is what [Check] found.
+type Report struct {
+	Events   uint64   `json:"events"` // in segments
+	Segments int      `json:"segments"`
+	Problems []string `json:"problems"` // each names a file; none when all is sound
+}
+
+// Check reads the whole data folder and verifies every checksum, that segments
+// follow one another without gaps, and that the write-ahead log goes on where
+// they end. It changes nothing. The log must not be open.
+//
+// Errors: vfs.ErrLocked when it is open; others when the folder cannot be read
+// at all.
+func Check(cfg Config) (r Report, err error) {
+	s := &Store{cfg: withDefaults(cfg)}
+	s.fs = s.cfg.FS
+	if _, err := s.fs.Size(s.path(identityFile)); err != nil {
+		return r, fmt.Errorf("%s holds no log: %w", cfg.Dir, err)
+	}
+	lock, err := s.fs.Lock(s.path(lockFile))
+	if err != nil {
+		return r, err
+	}
+	defer lock.Close()
+	var damage *DamageError
+	if s.identity, err = openIdentity(s.fs, s.cfg); errors.As(err, &damage) {
+		r.problem(damage)
+		return r, nil
+	} else if err != nil {
+		return r, err
+	}
+	if s.manifest, err = s.checkManifest(&r); err != nil {
+		return r, err
+	}
+	s.checkSegments(&r)
+	found, err := wal.Check(wal.Config{FS: s.fs, Dir: s.path(walDir), LogID: s.identity.LogID}, s.manifest.Next)
+	for _, d := range found {
+		r.problem(fmt.Errorf("%s/%s", walDir, d))
+	}
+	return r, err
+}
+
+func (r *Report) problem(err error) { r.Problems = append(r.Problems, err.Error()) }
+
+func (s *Store) checkManifest(r *Report) (manifest, error) {
+	m := manifest{Seqs: map[string]uint64{}}
+	err := readState(s.fs, s.path(manifestFile), &m)
+	var damage *DamageError
+	switch {
+	case err == nil:
+		return m, nil
+	case errors.As(err, &damage):
+		r.problem(damage)
+	case !errors.Is(err, fs.ErrNotExist):
+		return m, err
+	}
+	m, err = s.rebuildManifest()
+	if err != nil {
+		r.problem(err)
+		return m, nil
+	}
+	if len(m.Segments) > 0 && damage == nil {
+		r.problem(&DamageError{File: s.path(manifestFile), Problem: "it is missing"})
+	}
+	return m, nil
+}
+
+func (s *Store) checkSegments(r *Report) {
+	next := uint64(0)
+	for _, l := range s.manifest.Lost {
+		r.problem(fmt.Errorf("%s was set aside: positions %d to %d are not served: %s", l.Name, l.First, l.Last, l.Problem))
+	}
+	for _, e := range s.manifest.Segments {
+		r.Segments++
+		if e.First != next && !s.manifest.lost(next, e.First) {
+			r.problem(fmt.Errorf("positions %d to %d are in no segment", next, e.First-1))
+		}
+		next = e.Last + 1
+		for _, err := range segment.Verify(s.fs, s.path(segmentDir), e.Name, s.identity.LogID) {
+			r.problem(err)
+		}
+		r.Events += uint64(e.Rows)
+	}
+}
+
+// lost reports whether the positions from first to end are those of segments
+// that were set aside.
+func (m *manifest) lost(first, end uint64) bool {
+	for moved := true; moved && first < end; {
+		moved = false
+		for _, l := range m.Lost {
+			if l.First == first {
+				first, moved = l.Last+1, true
+			}
+		}
+	}
+	return first == end
+}

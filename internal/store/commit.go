@@ -1,0 +1,268 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"annal"
+	"annal/internal/segment"
+	"annal/internal/wal"
+)
+
+// A group is what one sync covers.
+type group struct {
+	batches  []*pending
+	first    uint64 // position
+	events   int
+	received int64 // µs
+	keys     []segment.Key
+	rotate   bool // begin a new memtable with this group
+
+	rowsBefore, bytesBefore int // of the active memtable, in case the write fails
+}
+
+// A committer is the state of the commit stage; only that stage touches it
+// while the store runs.
+type committer struct {
+	next     uint64            // position of the next event
+	received int64             // µs of the latest group
+	seqs     map[string]uint64 // next Seq of each tenant
+	rows     int               // in the active memtable
+	bytes    int               // encoded, in the active memtable
+	dedupe   deduper
+	carry    []*pending // duplicates of what is being committed: decided in the next group
+	failed   time.Time  // when a write failed last
+	head     []byte     // reused
+}
+
+// commitLoop takes what is queued, as much as one sync may cover, and commits it.
+func (s *Store) commitLoop() {
+	defer s.done.Done()
+	defer close(s.apply)
+	for {
+		batches := s.gather()
+		if batches == nil {
+			return
+		}
+		s.commitGroup(batches)
+	}
+}
+
+// gather waits for a batch and takes all that wait behind it, to maxGroupBytes.
+func (s *Store) gather() []*pending {
+	batches := s.commit.carry
+	s.commit.carry = nil
+	size := 0
+	if len(batches) == 0 {
+		p, ok := <-s.queue
+		if !ok {
+			return nil
+		}
+		batches, size = append(batches, p), len(p.encoded)
+	}
+	for size < maxGroupBytes {
+		select {
+		case p, ok := <-s.queue:
+			if !ok {
+				return batches
+			}
+			batches, size = append(batches, p), size+len(p.encoded)
+		default:
+			return batches
+		}
+	}
+	return batches
+}
+
+func (s *Store) commitGroup(batches []*pending) {
+	c := &s.commit
+	if since := s.cfg.Now().Sub(c.failed); since >= 0 && since < retryAfter {
+		s.refuse(batches, fmt.Errorf("%w: %s", annal.ErrUnavailable, *s.alarm.Load()))
+		return
+	}
+	g := &group{first: c.next, rowsBefore: c.rows, bytesBefore: c.bytes, received: max(c.received, s.cfg.Now().UnixMicro())}
+	c.dedupe.begin(s, g.received)
+	for _, p := range batches {
+		s.resolve(g, p)
+	}
+	if err := s.makeRoom(g); err != nil {
+		s.fail(g, err)
+		return
+	}
+	if g.events > 0 || len(g.keys) > 0 {
+		if err := s.write(g); err != nil {
+			s.fail(g, err)
+			return
+		}
+	}
+	s.committed(g)
+}
+
+// resolve decides what becomes of p: refused, carried to the next group,
+// or part of g with its new events numbered.
+func (s *Store) resolve(g *group, p *pending) {
+	c := &s.commit
+	switch verdict, err := c.dedupe.check(s, p); {
+	case err != nil:
+		p.err = err
+		close(p.done)
+		return
+	case verdict == carried:
+		c.carry = append(c.carry, p)
+		return
+	}
+	p.received = g.received
+	first := c.next
+	c.number(p)
+	if p.batch.Key != "" && !p.known {
+		k := segment.Key{Hash: p.key, Position: first, Count: uint32(p.kept), Received: g.received}
+		copy(k.Digest[:], p.batch.Digest[:])
+		g.keys = append(g.keys, k)
+		c.dedupe.noteKey(k)
+	}
+	g.events += p.kept
+	g.batches = append(g.batches, p)
+}
+
+// number gives p's new events their places.
+func (c *committer) number(p *pending) {
+	var tenant string
+	var seq uint64
+	received := time.UnixMicro(p.received).UTC()
+	for i := range p.batch.Events {
+		if p.receipts[i].Duplicate {
+			continue
+		}
+		e := &p.batch.Events[i]
+		if p.kept == 0 || e.Tenant != tenant {
+			if p.kept > 0 {
+				c.setSeq(tenant, seq)
+			}
+			tenant, seq = e.Tenant, c.seqs[e.Tenant]
+		}
+		e.Position, e.Seq, e.Received = c.next, seq, received
+		c.next++
+		seq++
+		p.kept++
+	}
+	if p.kept > 0 {
+		c.setSeq(tenant, seq)
+	}
+}
+
+// setSeq notes a tenant's next Seq. The name may point into a request's body,
+// which the map must not keep alive.
+func (c *committer) setSeq(tenant string, seq uint64) {
+	if _, known := c.seqs[tenant]; !known {
+		tenant = strings.Clone(tenant)
+	}
+	c.seqs[tenant] = seq
+}
+
+// makeRoom decides whether g begins a new memtable, and then waits until there
+// may be one more.
+func (s *Store) makeRoom(g *group) error {
+	c := &s.commit
+	size := 0
+	for _, p := range g.batches {
+		size += len(p.encoded)
+	}
+	if c.rows > 0 && (c.rows+g.events > s.cfg.SegmentRows || c.bytes+size > maxMemBytes) {
+		if err := s.takeSlot(); err != nil {
+			return err
+		}
+		g.rotate = true
+		c.rows, c.bytes = 0, 0
+	}
+	c.rows += g.events
+	c.bytes += size
+	return nil
+}
+
+// takeSlot waits until the memtable before the active one is sealed.
+func (s *Store) takeSlot() error {
+	select {
+	case s.slot <- struct{}{}:
+		return nil
+	default:
+	}
+	patience := time.NewTimer(sealPatience)
+	defer patience.Stop()
+	select {
+	case s.slot <- struct{}{}:
+		return nil
+	case <-patience.C:
+		return fmt.Errorf("%d events wait to be sealed into a segment", s.commit.rows)
+	}
+}
+
+// write makes g durable: one record, one sync.
+func (s *Store) write(g *group) error {
+	c := &s.commit
+	c.head = appendHead(c.head[:0], g)
+	parts := [][]byte{c.head}
+	for _, p := range g.batches {
+		parts = p.appendKept(parts)
+	}
+	return s.wal.Append(wal.Record{Position: g.first, Count: uint32(g.events), Received: g.received}, parts...)
+}
+
+// appendKept appends the encodings of the events that are no duplicates.
+func (p *pending) appendKept(parts [][]byte) [][]byte {
+	if p.kept == len(p.ends) {
+		return append(parts, p.encoded)
+	}
+	from := uint32(0)
+	for i, end := range p.ends {
+		if !p.receipts[i].Duplicate {
+			parts = append(parts, p.encoded[from:end])
+		}
+		from = end
+	}
+	return parts
+}
+
+// committed hands g to the next stage, which answers.
+func (s *Store) committed(g *group) {
+	s.commit.received, s.commit.failed = g.received, time.Time{}
+	s.commit.dedupe.commit()
+	if s.alarm.Swap(nil) != nil {
+		s.cfg.Logger.Info("the log takes writes again")
+	}
+	s.apply <- g
+}
+
+// fail refuses every batch of g and takes back the numbers they were given.
+func (s *Store) fail(g *group, err error) {
+	c := &s.commit
+	for i := len(g.batches) - 1; i >= 0; i-- {
+		p := g.batches[i]
+		for j := len(p.batch.Events) - 1; j >= 0; j-- {
+			if e := &p.batch.Events[j]; !p.receipts[j].Duplicate {
+				c.setSeq(e.Tenant, e.Seq)
+			}
+		}
+	}
+	c.next = g.first
+	c.dedupe.rollback()
+	c.failed = s.cfg.Now()
+	why := err.Error()
+	if s.alarm.Swap(&why) == nil {
+		s.cfg.Logger.Error("the log refuses writes", "problem", why)
+	}
+	if g.rotate {
+		<-s.slot
+	}
+	c.rows, c.bytes = g.rowsBefore, g.bytesBefore
+	s.refuse(append(g.batches, c.carry...), fmt.Errorf("%w: %s", annal.ErrUnavailable, why))
+	c.carry = nil
+}
+
+func (s *Store) refuse(batches []*pending, err error) {
+	for _, p := range batches {
+		p.err = err
+		s.counters.refused.Add(uint64(len(p.batch.Events)))
+		close(p.done)
+	}
+}

@@ -1,0 +1,209 @@
+package store
+
+import (
+	"errors"
+	"iter"
+
+	"annal"
+	"annal/internal/segment"
+)
+
+// errSpaceFull says that a field's space filled up while a summary was using it.
+var errSpaceFull = errors.New("the field has too many values for its table")
+
+// segment counts one segment. What the question covers whole is read from the
+// segment's own counts, plain ranges of rows in bulk, anything else row by row.
+func (c *counting) segment(x *sealed) error {
+	list := x.runs(c.plan)
+	if len(list) == 0 {
+		return nil
+	}
+	st := segTally{counting: c, seg: x, to: make([]translation, len(c.tallies)), local: c.localTallies()}
+	for i, t := range c.tallies {
+		if t.merging {
+			continue
+		}
+		to, ok := c.s.translate(x, t.field)
+		if !ok {
+			return errSpaceFull
+		}
+		st.to[i] = to
+	}
+	if err := st.count(list); err != nil {
+		return err
+	}
+	return st.flush()
+}
+
+// A segTally counts one segment.
+type segTally struct {
+	*counting
+	seg   *sealed
+	to    []translation
+	local [][]cell // by the segment's codes, of tallies that merge
+}
+
+func (t *segTally) count(list []*run) error {
+	if !t.plan.plain() || t.seg.Last() >= t.plan.below {
+		part := &segPart{seg: t.seg}
+		return each(t.w, list, func(_ *run, rows []uint32) error {
+			t.rows(part, rows)
+			return nil
+		})
+	}
+	for _, g := range t.seg.ranges(t.plan) {
+		if g.whole() && t.counted() {
+			t.covered(g.tenant)
+			continue
+		}
+		if err := t.bulk(g.lo, g.hi); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// counted says that the segment's own counts answer the aggregation.
+func (t *segTally) counted() bool {
+	if t.agg.Interval > 0 || t.agg.Last || len(t.numbers) > 0 {
+		return false
+	}
+	for _, y := range t.tallies {
+		if !t.seg.HasCounts(y.field) {
+			return false
+		}
+	}
+	return true
+}
+
+// covered adds the counts of all of one tenant's rows.
+func (t *segTally) covered(tenant segment.TenantRange) {
+	for o, n := range tenant.Outcomes {
+		t.outcomes[o] += n
+	}
+	t.min, t.max = min(t.min, tenant.MinTime), max(t.max, tenant.MaxTime)
+	for i, y := range t.tallies {
+		if y.merging {
+			y.pull(t.seg.Dict(y.field), t.seg.Counts(y.field, tenant))
+			continue
+		}
+		to := t.to[i]
+		for k := range t.seg.Counts(y.field, tenant) {
+			x := y.at(to[k.Code])
+			x.n += k.N
+			x.failed += k.Failed
+		}
+	}
+}
+
+// bulk counts rows lo to hi, all of which match.
+func (t *segTally) bulk(lo, hi int) error {
+	for ; lo < hi; lo += lastUnit {
+		end := min(lo+lastUnit, hi)
+		t.marks = t.seg.Outcomes(lo, end, t.marks[:0])
+		if t.agg.Interval > 0 || t.agg.Last {
+			t.times = t.seg.Times(lo, end, t.times[:0])
+			for i, o := range t.marks {
+				t.event(t.times[i], o)
+			}
+		} else {
+			for _, o := range t.marks {
+				t.outcomes[o]++
+			}
+			for _, row := range [2]int{lo, end - 1} {
+				key := t.seg.TimeAt(row)
+				t.min, t.max = min(t.min, key), max(t.max, key)
+			}
+		}
+		for i, y := range t.tallies {
+			if t.seg.Dict(y.field) == nil {
+				continue
+			}
+			t.codes = t.seg.Codes(y.field, lo, end, t.codes[:0])
+			t.addCodes(i, y)
+		}
+		if len(t.numbers) > 0 {
+			part := &segPart{seg: t.seg}
+			for row := lo; row < end; row++ {
+				t.addNumbers(part, uint32(row))
+			}
+		}
+		if err := t.w.add(end - lo); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addCodes counts t.codes, whose outcomes are t.marks.
+func (t *segTally) addCodes(i int, y *tally) {
+	for j, code := range t.codes {
+		x := t.cell(i, y, code)
+		x.n++
+		if t.marks[j] != uint8(annal.Success) {
+			x.failed++
+		}
+		if t.agg.Last {
+			if x.n == 1 || t.times[j] > x.last {
+				x.last = t.times[j]
+			}
+		}
+	}
+}
+
+// cell is where a code of the segment is counted.
+func (t *segTally) cell(i int, y *tally, code uint32) *cell {
+	if !y.merging {
+		return y.at(t.to[i][code])
+	}
+	if t.local[i] == nil {
+		t.local[i] = make([]cell, t.seg.Dict(y.field).Len())
+	}
+	return &t.local[i][code]
+}
+
+// rows counts rows that match.
+func (t *segTally) rows(part *segPart, rows []uint32) {
+	for _, row := range rows {
+		key, outcome := t.seg.TimeAt(int(row)), uint8(t.seg.Outcome(int(row)))
+		failed := outcome != uint8(annal.Success)
+		t.event(key, outcome)
+		for i, y := range t.tallies {
+			t.cell(i, y, t.seg.Code(y.field, int(row))).add(failed, key)
+		}
+		t.addNumbers(part, row)
+	}
+}
+
+func (t *segTally) addNumbers(part *segPart, row uint32) {
+	for f := range t.numbers {
+		t.number(f, part.number(f, row), t.seg.Outcome(int(row)) != annal.Success, t.seg.TimeAt(int(row)))
+	}
+}
+
+// flush hands the counts by the segment's codes to the tallies that merge.
+func (t *segTally) flush() error {
+	for i, y := range t.tallies {
+		if t.local[i] == nil {
+			continue
+		}
+		dict := t.seg.Dict(y.field)
+		if err := y.hold(t.local[i], func(code int) string { return dict.At(uint32(code)) }, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pull adds the counts of a tenant's rows, which come by ascending value.
+func (t *tally) pull(dict *segment.Dict, counts iter.Seq[segment.CodeCount]) {
+	next, stop := iter.Pull(counts)
+	t.stops = append(t.stops, stop)
+	t.sources = append(t.sources, func() (string, cell, bool) {
+		k, ok := next()
+		if !ok {
+			return "", cell{}, false
+		}
+		return dict.At(k.Code), cell{n: k.N, failed: k.Failed}, true
+	})
+}

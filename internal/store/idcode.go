@@ -1,0 +1,84 @@
+package store
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+
+	"annal"
+)
+
+// An idCode makes event ids that need no storage: a UUIDv7 (RFC 9562) whose time
+// is Received and whose random bits are a keyed permutation of Position, so that
+// an id leads straight to its event and yet tells nobody how many there are.
+//
+//	48 bits ms of Received │ 4 version │ 12 + 2 variant + 62: 64 bits permuted position, 10 check bits
+//
+// The permutation is a Feistel network of four rounds over AES (Luby and
+// Rackoff, 1988).
+//
+// An idCode is for one goroutine at a time: it keeps scratch space.
+type idCode struct {
+	block   cipher.Block
+	scratch [aes.BlockSize]byte
+}
+
+const feistelRounds = 4
+
+func newIDCode(key [16]byte) *idCode {
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic(err) // only for a wrong key length, which the type rules out
+	}
+	return &idCode{block: block}
+}
+
+// id returns the id of the event at position, received at µs.
+func (c *idCode) id(position uint64, received int64) annal.ID {
+	ms := uint64(received / 1000)
+	x := c.permute(position)
+	check := c.round(0xff, uint32(position)^uint32(position>>32), ms) & 0x3ff
+	var id annal.ID
+	hi := ms<<16 | 7<<12 | x>>52
+	lo := 2<<62 | (x<<12>>12)<<10 | uint64(check)
+	binary.BigEndian.PutUint64(id[:8], hi)
+	binary.BigEndian.PutUint64(id[8:], lo)
+	return id
+}
+
+// position returns where the event with this id is, if id is one of ours; the
+// caller compares the id of the event it finds there.
+func (c *idCode) position(id annal.ID) (uint64, bool) {
+	hi, lo := binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])
+	if hi>>12&15 != 7 || lo>>62 != 2 {
+		return 0, false
+	}
+	x := hi&0xfff<<52 | lo<<2>>12
+	return c.invert(x), true
+}
+
+func (c *idCode) permute(v uint64) uint64 {
+	l, r := uint32(v>>32), uint32(v)
+	for i := range byte(feistelRounds) {
+		l, r = r, l^c.round(i, r, 0)
+	}
+	return uint64(l)<<32 | uint64(r)
+}
+
+func (c *idCode) invert(v uint64) uint64 {
+	l, r := uint32(v>>32), uint32(v)
+	for i := range byte(feistelRounds) {
+		l, r = r^c.round(feistelRounds-1-i, l, 0), l
+	}
+	return uint64(l)<<32 | uint64(r)
+}
+
+func (c *idCode) round(i byte, half uint32, tweak uint64) uint32 {
+	b := c.scratch[:]
+	clear(b)
+	b[0] = i
+	binary.LittleEndian.PutUint32(b[1:], half)
+	binary.LittleEndian.PutUint64(b[5:], tweak)
+	c.block.Encrypt(b, b)
+	return binary.LittleEndian.Uint32(b)
+}

@@ -1,0 +1,245 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"annal"
+)
+
+// memPart is a memtable as queries see it.
+type memPart struct {
+	*memView
+	tenants codeSet // of the plan, when it names any
+}
+
+func (p *memPart) code(f annal.Field, row uint32) uint32 { return p.cols.Text[f].Codes[row] }
+func (p *memPart) text(f annal.Field, row uint32) string { return p.memView.text(f, int(row)) }
+func (p *memPart) key(row uint32) int64                  { return p.cols.Time[row] }
+func (p *memPart) position(row uint32) uint64            { return p.memView.position(int(row)) }
+
+func (p *memPart) read(row uint32, e *annal.Event) error {
+	p.memView.read(int(row), e)
+	return nil
+}
+
+func (p *memPart) number(f annal.Field, row uint32) int64 {
+	switch f {
+	case annal.ResultOutcome:
+		return int64(p.cols.Outcome[row])
+	case annal.SeverityLevel:
+		return int64(p.cols.Severity[row])
+	case annal.Status:
+		return int64(p.cols.Status[row])
+	}
+	return p.cols.Duration[row]
+}
+
+func (p *memPart) resolve(field annal.Field, f *annal.Filter) (codeSet, bool) {
+	if !annal.Fields[field].Shared {
+		return codeSet{}, false
+	}
+	var codes []uint32
+	if f.Prefix {
+		for c, v := range p.cols.Text[field].Values {
+			if holds(v, f) {
+				codes = append(codes, uint32(c))
+			}
+		}
+		return setOf(codes), true
+	}
+	for _, v := range f.Values {
+		if c, _, ok := p.find(field, v); ok {
+			codes = append(codes, c)
+		}
+	}
+	return setOf(codes), true
+}
+
+func (p *memPart) wordTest(word string) test {
+	var coded []annal.Field
+	var sets []codeSet
+	var plain []annal.Field
+	for f := range annal.NumTexts {
+		if !annal.Fields[f].Search {
+			continue
+		}
+		if !annal.Fields[f].Shared {
+			plain = append(plain, f)
+			continue
+		}
+		if set := codesWith(p.cols.Text[f].Values, word); set.n > 0 {
+			coded, sets = append(coded, f), append(sets, set)
+		}
+	}
+	return func(row uint32) bool {
+		for i, f := range coded {
+			if sets[i].has(p.cols.Text[f].Codes[row]) {
+				return true
+			}
+		}
+		for _, f := range plain {
+			if containsFold(p.memView.text(f, int(row)), word) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// codesWith returns the codes of the values that contain a lower-case word.
+func codesWith(values []string, word string) codeSet {
+	var codes []uint32
+	for c, v := range values {
+		if containsFold(v, word) {
+			codes = append(codes, uint32(c))
+		}
+	}
+	return setOf(codes)
+}
+
+// runs returns the rows that may match p, as one run that opens into the chunks
+// of the memtable.
+func (m *memtable) runs(p *plan) []*run {
+	v := m.view()
+	if v.cols.N == 0 || v.maxKey < p.minKey || v.minKey > p.maxKey || v.cols.Base >= p.below {
+		return nil
+	}
+	in := &memPart{memView: v}
+	tests, possible := p.tests(in)
+	if !possible {
+		return nil
+	}
+	if p.tenants != nil {
+		if in.tenants, _ = in.resolve(annal.Tenant, &annal.Filter{Values: p.tenants}); in.tenants.n == 0 {
+			return nil
+		}
+		// When the memtable has one tenant, every row is the tenant's.
+		if len(v.cols.Text[annal.Tenant].Values) > 2 {
+			tests = append([]test{func(row uint32) bool { return in.tenants.has(in.code(annal.Tenant, row)) }}, tests...)
+		}
+	}
+	r := &run{plan: p, part: in, tests: tests, key: bound(p, v.minKey, v.maxKey)}
+	r.open = func() ([]*run, error) { return in.open(p, tests), nil }
+	return []*run{r}
+}
+
+// bound is the best key in the order of p among those from lo to hi.
+func bound(p *plan, lo, hi int64) int64 {
+	if p.oldest {
+		return max(lo, p.minKey)
+	}
+	return min(hi, p.maxKey)
+}
+
+// open returns the runs of the view's chunks, or one run of the rows that a
+// selective filter finds.
+func (p *memPart) open(pl *plan, tests []test) []*run {
+	if few, ok := p.candidates(pl); ok {
+		return []*run{p.listRun(pl, tests, few)}
+	}
+	var out []*run
+	for _, ch := range p.chunks {
+		if ch.max < pl.minKey || ch.min > pl.maxKey {
+			continue
+		}
+		r := &run{plan: pl, part: p, tests: tests, list: rows(ch.order), hi: chunkRows, key: bound(pl, ch.min, ch.max)}
+		r.narrow()
+		out = append(out, r)
+	}
+	var tail rows
+	for row := len(p.chunks) * chunkRows; row < p.cols.N; row++ {
+		tail = append(tail, uint32(row))
+	}
+	return append(out, p.listRun(pl, tests, tail))
+}
+
+// listRun sorts list, which it keeps, and runs over it.
+func (p *memPart) listRun(pl *plan, tests []test, list rows) *run {
+	keys := p.cols.Time
+	slices.SortFunc(list, func(a, b uint32) int { return cmp.Or(cmp.Compare(keys[a], keys[b]), cmp.Compare(a, b)) })
+	r := &run{plan: pl, part: p, tests: tests, list: list, hi: len(list), key: bound(pl, p.minKey, p.maxKey)}
+	r.narrow()
+	return r
+}
+
+// selective is how many rows of a memtable a filter may find so that collecting
+// and sorting them is cheaper than walking the chunks.
+const selective = 16 << 10
+
+// candidates collects the rows of a filter that finds few, if there is one.
+func (p *memPart) candidates(pl *plan) (rows, bool) {
+	for i := range pl.where {
+		f := &pl.where[i]
+		if len(f.Fields) != 1 || f.Not || f.Prefix || f.Fields[0] >= annal.NumTexts {
+			continue
+		}
+		field := f.Fields[0]
+		if annal.Fields[field].Index == annal.ByHash {
+			return p.hashed(field, f.Values), true
+		}
+		if !annal.Fields[field].Shared {
+			continue
+		}
+		total := 0
+		for _, v := range f.Values {
+			_, n, _ := p.find(field, v)
+			total += n
+		}
+		if total <= selective {
+			set, _ := p.resolve(field, f)
+			return p.coded(field, set), true
+		}
+	}
+	return nil, false
+}
+
+// coded lists the rows whose code of field is in set.
+func (p *memPart) coded(field annal.Field, set codeSet) (out rows) {
+	codes := p.cols.Text[field].Codes[:p.cols.N]
+	if set.n == 1 {
+		for row, c := range codes {
+			if c == set.lo {
+				out = append(out, uint32(row))
+			}
+		}
+		return out
+	}
+	for row, c := range codes {
+		if set.has(c) {
+			out = append(out, uint32(row))
+		}
+	}
+	return out
+}
+
+// hashed lists the rows whose hash of field is that of one of values.
+func (p *memPart) hashed(field annal.Field, values []string) (out rows) {
+	for _, v := range values {
+		want := hash32(v)
+		for row, h := range p.hashes[field][:p.cols.N] {
+			if h == want && p.memView.text(field, row) == v {
+				out = append(out, uint32(row))
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// containsFold reports whether s contains a lower-case word, ignoring case.
+func containsFold(s, word string) bool {
+	if strings.Contains(s, word) {
+		return true
+	}
+	if len(s) < len(word) {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c >= 'A' && c <= 'Z' || c >= 0x80 {
+			return strings.Contains(strings.ToLower(s), word)
+		}
+	}
+	return false
+}

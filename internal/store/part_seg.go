@@ -1,0 +1,419 @@
+package store
+
+import (
+	"slices"
+	"sort"
+
+	"annal"
+	"annal/internal/segment"
+)
+
+// segPart is a segment as queries see it. One walk has one: its reader keeps
+// what it decoded.
+type segPart struct {
+	seg    *sealed
+	reader *segment.Reader
+}
+
+func (p *segPart) code(f annal.Field, row uint32) uint32 { return p.seg.Code(f, int(row)) }
+func (p *segPart) key(row uint32) int64                  { return p.seg.TimeAt(int(row)) }
+func (p *segPart) position(row uint32) uint64            { return p.seg.PositionAt(int(row)) }
+func (p *segPart) read(row uint32, e *annal.Event) error { return p.rows().Read(int(row), e) }
+
+// text panics with the damage it meets, as the segment's own reads do; read
+// guards the query as a whole.
+func (p *segPart) text(f annal.Field, row uint32) string {
+	v, err := p.rows().Text(f, int(row))
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func (p *segPart) rows() *segment.Reader {
+	if p.reader == nil {
+		p.reader = p.seg.NewReader()
+	}
+	return p.reader
+}
+
+func (p *segPart) number(f annal.Field, row uint32) int64 {
+	switch f {
+	case annal.ResultOutcome:
+		return int64(p.seg.Outcome(int(row)))
+	case annal.SeverityLevel:
+		return int64(p.seg.Severity(int(row)))
+	case annal.Status:
+		return int64(p.seg.Status(int(row)))
+	}
+	return int64(p.seg.Duration(int(row)))
+}
+
+func (p *segPart) resolve(field annal.Field, f *annal.Filter) (codeSet, bool) {
+	d := p.seg.Dict(field)
+	if d == nil {
+		return codeSet{}, false
+	}
+	var codes []uint32
+	for _, v := range f.Values {
+		if !f.Prefix {
+			if c, ok := d.Find(v); ok {
+				codes = append(codes, c)
+			}
+			continue
+		}
+		lo, hi := d.Range(v)
+		for c := lo; c < hi; c++ {
+			if annal.Under(d.At(c), v) {
+				codes = append(codes, c)
+			}
+		}
+	}
+	return setOf(codes), true
+}
+
+// wordSets finds, for each coded field that free text looks at, the codes of
+// the values that contain the word; and the fields that are blobs.
+func (p *segPart) wordSets(word string) (coded []annal.Field, sets []codeSet, blobs []annal.Field) {
+	for f := range annal.NumTexts {
+		if !annal.Fields[f].Search {
+			continue
+		}
+		d := p.seg.Dict(f)
+		if d == nil {
+			blobs = append(blobs, f)
+			continue
+		}
+		var codes []uint32
+		for c := range uint32(d.Len()) {
+			if containsFold(d.At(c), word) {
+				codes = append(codes, c)
+			}
+		}
+		if len(codes) > 0 {
+			coded, sets = append(coded, f), append(sets, setOf(codes))
+		}
+	}
+	return coded, sets, blobs
+}
+
+func (p *segPart) wordTest(word string) test {
+	coded, sets, blobs := p.wordSets(word)
+	block, may := -1, false
+	return func(row uint32) bool {
+		for i, f := range coded {
+			if sets[i].has(p.seg.Code(f, int(row))) {
+				return true
+			}
+		}
+		if len(blobs) == 0 {
+			return false
+		}
+		if b := int(row) / segment.BlockRows; b != block {
+			block, may = b, p.seg.MayHaveText(b, word)
+		}
+		if !may {
+			return false
+		}
+		for _, f := range blobs {
+			if containsFold(p.text(f, row), word) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// A rowRange is rows of one tenant within a query's times.
+type rowRange struct {
+	lo, hi int
+	tenant segment.TenantRange
+}
+
+// whole says that the range is all the tenant has in the segment.
+func (r *rowRange) whole() bool { return r.lo == r.tenant.Lo && r.hi == r.tenant.Hi }
+
+// ranges lists the rows of x within p's tenants and times.
+func (x *sealed) ranges(p *plan) []rowRange {
+	var out []rowRange
+	add := func(t segment.TenantRange) {
+		if t.MaxTime < p.minKey || t.MinTime > p.maxKey {
+			return
+		}
+		r := rowRange{t.Lo, t.Hi, t}
+		if t.MinTime < p.minKey {
+			r.lo = x.LowerTime(t.Lo, t.Hi, p.minKey)
+		}
+		if t.MaxTime > p.maxKey {
+			r.hi = x.LowerTime(t.Lo, t.Hi, p.maxKey+1)
+		}
+		if r.lo < r.hi {
+			out = append(out, r)
+		}
+	}
+	if p.tenants == nil {
+		for _, t := range x.Tenants() {
+			add(t)
+		}
+		return out
+	}
+	names := slices.Clone(p.tenants)
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if t, ok := x.Tenant(name); ok {
+			add(t)
+		}
+	}
+	return out
+}
+
+// runs returns the rows of x that may match p, as one run that opens into one
+// for each tenant.
+func (x *sealed) runs(p *plan) []*run {
+	if x.MaxTime() < p.minKey || x.MinTime() > p.maxKey || x.First() >= p.below {
+		return nil
+	}
+	r := &run{plan: p, key: bound(p, x.MinTime(), x.MaxTime())}
+	r.open = func() ([]*run, error) { return x.open(p), nil }
+	return []*run{r}
+}
+
+func (x *sealed) open(p *plan) []*run {
+	ranges := x.ranges(p)
+	if len(ranges) == 0 {
+		return nil
+	}
+	in := &segPart{seg: x}
+	tests, possible := p.tests(in)
+	if !possible {
+		return nil
+	}
+	list, found := in.candidates(p)
+	out := make([]*run, 0, len(ranges))
+	for _, g := range ranges {
+		r := &run{plan: p, part: &segPart{seg: x}, tests: tests, lo: g.lo, hi: g.hi,
+			key: bound(p, g.tenant.MinTime, g.tenant.MaxTime)}
+		if found {
+			r.list = list
+			r.lo = sort.Search(list.Len(), func(i int) bool { return list.At(i) >= g.lo })
+			r.hi = sort.Search(list.Len(), func(i int) bool { return list.At(i) >= g.hi })
+			if r.lo == r.hi {
+				continue
+			}
+		} else if len(tests) > 0 {
+			r.skip = in.skipper(p, g)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// Rows found through an index are worth it when they are fewer than one in
+// indexShare of the segment's.
+const indexShare = 8
+
+// candidates returns the rows that the most selective indexed filter or word
+// finds, when that is a small part of the segment.
+func (p *segPart) candidates(pl *plan) (rowList, bool) {
+	limit := p.seg.Rows()/indexShare + 1
+	var best func() rowList
+	for i := range pl.where {
+		f := &pl.where[i]
+		if len(f.Fields) != 1 || f.Not || f.Fields[0] >= annal.NumTexts {
+			continue
+		}
+		field := f.Fields[0]
+		if list, ok := p.hashed(field, f); ok {
+			return list, true
+		}
+		set, coded := p.resolve(field, f)
+		if !coded || annal.Fields[field].Index == annal.ByScan {
+			continue
+		}
+		if n := p.postingsOf(field, &set); n < limit {
+			limit, best = n, func() rowList { return p.collect(field, &set) }
+		}
+	}
+	if best != nil {
+		return best(), true
+	}
+	for _, w := range pl.words {
+		if list, ok := p.wordRows(w, limit); ok {
+			return list, true
+		}
+	}
+	return nil, false
+}
+
+// hashed finds rows by fingerprint, in fields that are nearly unique.
+func (p *segPart) hashed(field annal.Field, f *annal.Filter) (rowList, bool) {
+	if annal.Fields[field].Index != annal.ByHash || p.seg.Dict(field) != nil || f.Prefix {
+		return nil, false
+	}
+	var found []int
+	for _, v := range f.Values {
+		if v == "" {
+			return nil, false
+		}
+		var err error
+		if found, err = p.seg.Lookup(field, v, found); err != nil {
+			panic(err)
+		}
+	}
+	list := make(rows, len(found))
+	for i, row := range found {
+		list[i] = uint32(row)
+	}
+	slices.Sort(list)
+	return slices.Compact(list), true
+}
+
+func (p *segPart) postingsOf(field annal.Field, set *codeSet) int {
+	n := 0
+	set.each(func(c uint32) { n += p.seg.CountOf(field, c) })
+	return n
+}
+
+// collect lists the rows of all codes in set, ascending.
+func (p *segPart) collect(field annal.Field, set *codeSet) rowList {
+	if set.n == 1 {
+		list := p.seg.Postings(field, set.lo)
+		return &list
+	}
+	var list rows
+	set.each(func(c uint32) {
+		post := p.seg.Postings(field, c)
+		for i := range post.Len() {
+			list = append(list, uint32(post.At(i)))
+		}
+	})
+	slices.Sort(list)
+	return list
+}
+
+// wordRows lists the rows that may contain a word: those of the dictionary
+// values with it, and the blocks whose texts may have it.
+func (p *segPart) wordRows(word string, limit int) (rowList, bool) {
+	coded, sets, blobs := p.wordSets(word)
+	n := 0
+	for i, f := range coded {
+		if annal.Fields[f].Index == annal.ByScan {
+			return nil, false
+		}
+		n += p.postingsOf(f, &sets[i])
+	}
+	var list rows
+	if len(blobs) > 0 {
+		for b := range p.seg.Blocks() {
+			if !p.seg.MayHaveText(b, word) {
+				continue
+			}
+			lo, hi := b*segment.BlockRows, min((b+1)*segment.BlockRows, p.seg.Rows())
+			for row := lo; row < hi; row++ {
+				list = append(list, uint32(row))
+			}
+		}
+	}
+	if n+len(list) > max(limit, 2*segment.BlockRows) {
+		return nil, false
+	}
+	for i, f := range coded {
+		sets[i].each(func(c uint32) {
+			post := p.seg.Postings(f, c)
+			for j := range post.Len() {
+				list = append(list, uint32(post.At(j)))
+			}
+		})
+	}
+	slices.Sort(list)
+	return slices.Compact(list), true
+}
+
+// skipper passes over blocks in which no row can fulfil the filters.
+func (p *segPart) skipper(pl *plan, g rowRange) func(row uint32) int {
+	type zone struct {
+		field annal.Field
+		codes *segment.CodeSet
+	}
+	var zones []zone
+	for i := range pl.where {
+		f := &pl.where[i]
+		if len(f.Fields) != 1 || f.Not {
+			continue
+		}
+		if codes := p.zoneCodes(f.Fields[0], f); codes != nil {
+			zones = append(zones, zone{f.Fields[0], codes})
+		}
+	}
+	known := -1
+	return func(row uint32) int {
+		b := int(row) / segment.BlockRows
+		if b == known {
+			return 0
+		}
+		for _, z := range zones {
+			if !p.seg.MayContain(z.field, b, z.codes) {
+				if pl.oldest {
+					return min((b+1)*segment.BlockRows, g.hi) - int(row)
+				}
+				return int(row) + 1 - max(b*segment.BlockRows, g.lo)
+			}
+		}
+		known = b
+		return 0
+	}
+}
+
+// zoneCodes returns the codes that f asks for, in the segment's own form.
+func (p *segPart) zoneCodes(field annal.Field, f *annal.Filter) *segment.CodeSet {
+	if field >= annal.NumTexts {
+		if field != annal.ResultOutcome && field != annal.SeverityLevel || f.Prefix {
+			return nil
+		}
+		codes := segment.NewCodeSet(64)
+		for _, v := range f.Values {
+			if n, ok := numberOf(field, v); ok {
+				codes.Add(uint32(n))
+			}
+		}
+		return codes
+	}
+	set, coded := p.resolve(field, f)
+	if !coded {
+		return nil
+	}
+	codes := segment.NewCodeSet(p.seg.Dict(field).Len())
+	set.each(codes.Add)
+	return codes
+}
+
+// window appends q's events of x at from ≤ position < to, by position.
+func (x *sealed) window(q *annal.Query, from, to uint64, out []annal.Event) ([]annal.Event, error) {
+	var at rows
+	for pos := max(from, x.First()); pos < to && pos <= x.Last(); pos++ {
+		if row, ok := x.RowOf(pos); ok {
+			at = append(at, uint32(row))
+		}
+	}
+	slices.Sort(at)
+	r := x.NewReader()
+	var text arena
+	first := len(out)
+	for _, row := range at {
+		var e annal.Event
+		if err := r.Read(int(row), &e); err != nil {
+			return out, err
+		}
+		if q.Matches(&e) {
+			text.own(&e)
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out[first:], func(a, b annal.Event) int {
+		if a.Position < b.Position {
+			return -1
+		}
+		return 1
+	})
+	return out, nil
+}

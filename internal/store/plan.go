@@ -1,0 +1,304 @@
+package store
+
+import (
+	"context"
+	"math"
+	"strconv"
+
+	"annal"
+)
+
+// A plan is a query in the form that parts of the log are asked in.
+type plan struct {
+	tenants []string // nil: all
+	minKey  int64    // minKey ≤ time key ≤ maxKey
+	maxKey  int64
+	below   uint64 // only positions below
+	where   []annal.Filter
+	words   []string
+	oldest  bool
+	after   *annal.Mark
+}
+
+// newPlan prepares q for a log that ends at end.
+func newPlan(q *annal.Query, end uint64) *plan {
+	p := &plan{tenants: q.Tenants, minKey: math.MinInt64, maxKey: math.MaxInt64, below: end,
+		where: q.Where, words: annal.Words(q.Text), oldest: q.Oldest, after: q.After}
+	if q.Below != 0 {
+		p.below = min(end, q.Below)
+	}
+	if !q.Since.IsZero() {
+		p.minKey = annal.TimeKey(q.Since)
+	}
+	if !q.Until.IsZero() {
+		k := annal.TimeKey(q.Until)
+		if k == math.MinInt64 {
+			p.minKey, k = math.MaxInt64, math.MinInt64+1 // nothing is before the first key
+		}
+		p.maxKey = k - 1
+	}
+	if p.after != nil && p.oldest {
+		p.minKey = max(p.minKey, p.after.Time)
+	} else if p.after != nil {
+		p.maxKey = min(p.maxKey, p.after.Time)
+	}
+	return p
+}
+
+// empty says that no event can match.
+func (p *plan) empty() bool {
+	return p.minKey > p.maxKey || p.tenants != nil && len(p.tenants) == 0 || p.below == 0
+}
+
+// plain says that time, tenant and snapshot are the only conditions.
+func (p *plan) plain() bool { return len(p.where) == 0 && len(p.words) == 0 && p.after == nil }
+
+// passed says that the event with this key and position lies at or before the
+// mark that the query goes on behind.
+func (p *plan) passed(key int64, position uint64) bool {
+	if p.after == nil || key != p.after.Time {
+		return false
+	}
+	if p.oldest {
+		return position <= p.after.Position
+	}
+	return position >= p.after.Position
+}
+
+// A part is one place that holds events, a segment or a memtable, column by
+// column.
+type part interface {
+	code(f annal.Field, row uint32) uint32 // where resolve gave codes
+	text(f annal.Field, row uint32) string
+	number(f annal.Field, row uint32) int64
+	key(row uint32) int64
+	position(row uint32) uint64
+	read(row uint32, e *annal.Event) error
+
+	// resolve finds the codes of the values that f fulfils in field; coded is
+	// false when the part keeps that field as plain texts.
+	resolve(field annal.Field, f *annal.Filter) (set codeSet, coded bool)
+	// wordTest tests for a lower-case word in the fields that free text looks at.
+	wordTest(word string) test
+}
+
+// A test says whether a row fulfils a condition.
+type test func(row uint32) bool
+
+// tests makes the tests of p's filters and words for one part; none means that
+// every row matches. It reports false when no row can.
+func (p *plan) tests(in part) ([]test, bool) {
+	var out []test
+	for i := range p.where {
+		t, possible := filterTest(in, &p.where[i])
+		if !possible {
+			return nil, false
+		}
+		if t != nil {
+			out = append(out, t)
+		}
+	}
+	for _, w := range p.words {
+		out = append(out, in.wordTest(w))
+	}
+	return out, true
+}
+
+// filterTest makes the test of one filter. No test means that every row
+// fulfils it.
+func filterTest(in part, f *annal.Filter) (t test, possible bool) {
+	var any []test
+	for _, field := range f.Fields {
+		if t := fieldTest(in, field, f); t != nil {
+			any = append(any, t)
+		}
+	}
+	switch {
+	case len(any) == 0:
+		return nil, f.Not
+	case len(any) == 1:
+		t = any[0]
+	default:
+		t = func(row uint32) bool {
+			for _, t := range any {
+				if t(row) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	if f.Not {
+		is := t
+		return func(row uint32) bool { return !is(row) }, true
+	}
+	return t, true
+}
+
+// fieldTest tests one field, Not aside; nil when no row can fulfil it.
+func fieldTest(in part, field annal.Field, f *annal.Filter) test {
+	if field >= annal.NumTexts {
+		return numberTest(in, field, f)
+	}
+	set, coded := in.resolve(field, f)
+	switch {
+	case !coded:
+		return textTest(in, field, f)
+	case set.n == 0:
+		return nil
+	case set.n == 1:
+		only := set.lo
+		return func(row uint32) bool { return in.code(field, row) == only }
+	case set.bits == nil:
+		lo, width := set.lo, set.hi-set.lo
+		return func(row uint32) bool { return in.code(field, row)-lo < width }
+	}
+	return func(row uint32) bool { return set.has(in.code(field, row)) }
+}
+
+func textTest(in part, field annal.Field, f *annal.Filter) test {
+	return func(row uint32) bool { return holds(in.text(field, row), f) }
+}
+
+// holds reports whether text v fulfils f, Not aside.
+func holds(v string, f *annal.Filter) bool {
+	for _, want := range f.Values {
+		if v == want || f.Prefix && annal.Under(v, want) {
+			return true
+		}
+	}
+	return false
+}
+
+func numberTest(in part, field annal.Field, f *annal.Filter) test {
+	if f.Prefix {
+		return func(row uint32) bool { return holds(numberText(field, in.number(field, row)), f) }
+	}
+	var want []int64
+	for _, v := range f.Values {
+		if n, ok := numberOf(field, v); ok {
+			want = append(want, n)
+		}
+	}
+	switch len(want) {
+	case 0:
+		return nil
+	case 1:
+		only := want[0]
+		return func(row uint32) bool { return in.number(field, row) == only }
+	}
+	return func(row uint32) bool {
+		n := in.number(field, row)
+		for _, w := range want {
+			if n == w {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// numberOf is the number that a field's text stands for; only the very text
+// that annal shows counts.
+func numberOf(field annal.Field, v string) (int64, bool) {
+	var n int64
+	switch field {
+	case annal.ResultOutcome:
+		o, ok := annal.ParseOutcome(v)
+		return int64(o), ok
+	case annal.SeverityLevel:
+		s, ok := annal.ParseSeverity(v)
+		return int64(s), ok
+	case annal.Status:
+		i, err := strconv.ParseInt(v, 10, 32)
+		if err != nil {
+			return 0, false
+		}
+		n = i
+	case annal.Duration:
+		ms, err := strconv.ParseFloat(v, 64)
+		if err != nil || ms < 0 || ms > annal.Milliseconds(annal.MaxDuration) {
+			return 0, false
+		}
+		n = int64(math.Round(ms * 1e6))
+	}
+	return n, numberText(field, n) == v
+}
+
+func numberText(field annal.Field, n int64) string {
+	switch field {
+	case annal.ResultOutcome:
+		return annal.Outcome(n).String()
+	case annal.SeverityLevel:
+		return annal.Severity(n).String()
+	case annal.Status:
+		return strconv.FormatInt(n, 10)
+	}
+	return string(annal.AppendNumber(nil, float64(n)/1e6))
+}
+
+// A codeSet is a set of dictionary codes: the n codes from lo to hi, or those
+// among them with a bit.
+type codeSet struct {
+	lo, hi uint32 // lo ≤ code < hi
+	bits   []uint64
+	n      int
+}
+
+func (s *codeSet) has(c uint32) bool {
+	if c < s.lo || c >= s.hi {
+		return false
+	}
+	return s.bits == nil || s.bits[(c-s.lo)>>6]&(1<<((c-s.lo)&63)) != 0
+}
+
+// setOf makes a codeSet of codes in any order.
+func setOf(codes []uint32) codeSet {
+	if len(codes) == 0 {
+		return codeSet{}
+	}
+	s := codeSet{lo: codes[0], hi: codes[0] + 1}
+	for _, c := range codes {
+		s.lo, s.hi = min(s.lo, c), max(s.hi, c+1)
+	}
+	bits := make([]uint64, (s.hi-s.lo+63)/64)
+	for _, c := range codes {
+		i := c - s.lo
+		if bits[i>>6]&(1<<(i&63)) == 0 {
+			bits[i>>6] |= 1 << (i & 63)
+			s.n++
+		}
+	}
+	if s.n != int(s.hi-s.lo) {
+		s.bits = bits
+	}
+	return s
+}
+
+// each calls fn with every code of s, ascending.
+func (s *codeSet) each(fn func(c uint32)) {
+	for c := s.lo; c < s.hi; c++ {
+		if s.bits == nil || s.has(c) {
+			fn(c)
+		}
+	}
+}
+
+// A watch stops a query when its context ends. Asking the context at every row
+// would cost more than the row.
+type watch struct {
+	ctx   context.Context
+	count int
+}
+
+// rowsPerLook is how many rows a query handles between looks at its context.
+const rowsPerLook = 1 << 15
+
+// add counts n rows and returns the context's error once it has ended.
+func (w *watch) add(n int) error {
+	if w.count += n; w.count < rowsPerLook {
+		return nil
+	}
+	w.count = 0
+	return w.ctx.Err()
+}

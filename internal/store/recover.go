@@ -1,0 +1,116 @@
+package store
+
+import (
+	"fmt"
+	"time"
+
+	"annal"
+	"annal/internal/segment"
+	"annal/internal/wal"
+)
+
+// recover brings back what the write-ahead log holds beyond the segments.
+func (s *Store) recover() error {
+	s.queue = make(chan *pending, queueLength)
+	s.apply = make(chan *group, 4)
+	s.commit = committer{next: s.manifest.Next, seqs: s.manifest.clone().Seqs, dedupe: newDeduper()}
+	s.recallKeys()
+	r := replay{s: s, mem: newMemtable(s.manifest.Next, 0)}
+	log, damage, err := wal.Open(wal.Config{
+		FS: s.fs, Dir: s.path(walDir), FileSize: s.cfg.WALFileSize, LogID: s.identity.LogID, Logger: s.cfg.Logger,
+	}, s.manifest.Next, r.record)
+	if err != nil {
+		return err
+	}
+	s.wal = log
+	s.counters.walDamage.Store(uint64(len(damage)))
+	s.cur.mems = append(r.full, r.mem)
+	s.seals = make(chan *memtable, len(r.full)+1)
+	s.slot = make(chan struct{}, len(r.full)+1)
+	for _, m := range r.full {
+		s.slot <- struct{}{}
+		s.seals <- m
+	}
+	s.commit.rows, s.commit.bytes = r.mem.cols.N, r.mem.size()
+	s.applied.Store(s.commit.next)
+	return nil
+}
+
+// recallKeys brings back the batch keys that segments remember, and the time
+// that received must not fall behind.
+func (s *Store) recallKeys() {
+	cutoff := s.cfg.Now().Add(-idempotencyWindow).UnixMicro()
+	for _, seg := range s.cur.segs {
+		s.commit.received = max(s.commit.received, seg.lastReceived)
+		if seg.lastReceived < cutoff {
+			continue
+		}
+		for _, k := range seg.Keys() {
+			s.commit.dedupe.addKey(k)
+		}
+	}
+}
+
+// A replay rebuilds memtables from the records of the log.
+type replay struct {
+	s    *Store
+	mem  *memtable
+	full []*memtable
+}
+
+func (r *replay) record(rec wal.Record) error {
+	c := &r.s.commit
+	in := reader{b: rec.Payload}
+	tenants, keys, err := in.head(rec.Position, rec.Received)
+	if err != nil {
+		return fmt.Errorf("record at position %d: %w", rec.Position, err)
+	}
+	if rec.Position > c.next || r.mem.cols.N >= r.s.cfg.SegmentRows || r.mem.size() > maxMemBytes {
+		r.rotate(max(rec.Position, c.next))
+	}
+	skip := c.next - rec.Position // events that segments hold already
+	if skip == 0 {
+		for _, t := range tenants {
+			c.setSeq(t.name, max(c.seqs[t.name], t.seq))
+		}
+	}
+	c.received = max(c.received, rec.Received)
+	received := time.UnixMicro(rec.Received).UTC()
+	r.mem.reserve(int(rec.Count))
+	var e annal.Event
+	for i := range uint64(rec.Count) {
+		in.event(&e)
+		if in.bad {
+			return fmt.Errorf("record at position %d: %w", rec.Position, errPayload)
+		}
+		if i < skip {
+			continue
+		}
+		e.Position, e.Seq, e.Received = c.next, c.seqs[e.Tenant], received
+		c.setSeq(e.Tenant, e.Seq+1)
+		c.next++
+		r.mem.add(&e, rec.Received)
+		if e.EventID != "" {
+			c.dedupe.recent[eventKey(&e)] = e.Position
+		}
+	}
+	r.keys(keys)
+	return nil
+}
+
+func (r *replay) keys(keys []segment.Key) {
+	r.mem.cols.Keys = append(r.mem.cols.Keys, keys...)
+	for _, k := range keys {
+		r.s.commit.dedupe.addKey(k)
+	}
+}
+
+// rotate begins a new memtable at position base, since the old one is full or
+// positions before base are lost.
+func (r *replay) rotate(base uint64) {
+	r.s.commit.next = base
+	if r.mem.cols.N > 0 {
+		r.full = append(r.full, r.mem)
+	}
+	r.mem = newMemtable(base, 0)
+}

@@ -1,0 +1,336 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"annal"
+	"annal/internal/segment"
+)
+
+// Search answers one page of q. Its events keep nothing of the store alive.
+//
+// Errors: *annal.InvalidError for a query beyond its limits, ctx's.
+func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
+	if err := checkQuery(&q); err != nil {
+		return annal.Page{}, err
+	}
+	limit := q.Limit
+	if limit == 0 {
+		limit = annal.MaxPage
+	}
+	var page annal.Page
+	err := s.read(&q, func(v *view, p *plan) error {
+		page.Below = p.below
+		var last annal.Mark
+		var text arena
+		code := s.ids.Get().(*idCode)
+		defer s.ids.Put(code)
+		skip := q.Offset
+		err := walk(&watch{ctx: ctx}, v.runs(p), q.Oldest, func(r *run) (bool, error) {
+			if skip > 0 {
+				skip--
+				return true, nil
+			}
+			if len(page.Events) == limit {
+				page.Next = &last
+				return false, nil
+			}
+			var e annal.Event
+			if err := r.lend(code, &e); err != nil {
+				return false, err
+			}
+			text.own(&e)
+			page.Events = append(page.Events, e)
+			last = annal.Mark{Time: r.key, Position: r.position}
+			return true, nil
+		})
+		if err != nil || !q.Count {
+			return err
+		}
+		all := q
+		all.After = nil
+		page.Total, err = v.count(ctx, newPlan(&all, p.below))
+		return err
+	})
+	return page, err
+}
+
+// Scan calls fn with every event that q selects, in q's order, to q.Limit if
+// that is not 0. The event and its strings are lent for the call only.
+func (s *Store) Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) error) error {
+	limit, offset := q.Limit, q.Offset
+	q.Limit, q.Offset = 0, 0
+	if err := checkQuery(&q); err != nil {
+		return err
+	}
+	return s.read(&q, func(v *view, p *plan) error {
+		code := s.ids.Get().(*idCode)
+		defer s.ids.Put(code)
+		var e annal.Event
+		n := 0
+		return walk(&watch{ctx: ctx}, v.runs(p), q.Oldest, func(r *run) (bool, error) {
+			if n++; n <= offset {
+				return true, nil
+			}
+			if err := r.lend(code, &e); err != nil {
+				return false, err
+			}
+			return limit == 0 || n < offset+limit, fn(&e)
+		})
+	})
+}
+
+// Event returns the event with this id, if it is one of tenants' (nil: any).
+func (s *Store) Event(ctx context.Context, tenants []string, id annal.ID) (annal.Event, error) {
+	code := s.ids.Get().(*idCode)
+	position, ok := code.position(id)
+	s.ids.Put(code)
+	if !ok || position >= s.applied.Load() {
+		return annal.Event{}, annal.ErrNotFound
+	}
+	v := s.acquire()
+	defer s.release(v)
+	var e annal.Event
+	err := segment.Guard(func() error {
+		found, err := v.event(position, &e)
+		if err == nil && !found {
+			err = annal.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		var text arena
+		text.own(&e)
+		return nil
+	})
+	if err != nil {
+		return annal.Event{}, s.noteDamage(err)
+	}
+	e.ID = s.id(e.Position, e.Received.UnixMicro())
+	if e.ID != id || tenants != nil && !hasTenant(tenants, e.Tenant) {
+		return annal.Event{}, annal.ErrNotFound
+	}
+	return e, nil
+}
+
+func hasTenant(tenants []string, t string) bool {
+	for _, x := range tenants {
+		if x == t {
+			return true
+		}
+	}
+	return false
+}
+
+// read runs fn over a view for q, guarded against damaged files.
+func (s *Store) read(q *annal.Query, fn func(*view, *plan) error) error {
+	end := s.applied.Load() // before the view, so that the view holds all below it
+	v := s.acquire()
+	defer s.release(v)
+	return s.noteDamage(segment.Guard(func() error { return fn(v, newPlan(q, end)) }))
+}
+
+// noteDamage counts and logs damage that a read met.
+func (s *Store) noteDamage(err error) error {
+	var d *segment.DamageError
+	if errors.As(err, &d) {
+		s.counters.readDamage.Add(1)
+		s.cfg.Logger.Error("a read met a damaged file", "problem", d)
+	}
+	return err
+}
+
+// runs returns the runs of every part of v that may hold what p asks for.
+func (v *view) runs(p *plan) []*run {
+	if p.empty() {
+		return nil
+	}
+	var out []*run
+	for _, seg := range v.segs {
+		out = append(out, seg.runs(p)...)
+	}
+	for _, m := range v.mems {
+		out = append(out, m.runs(p)...)
+	}
+	return out
+}
+
+// count counts what p selects, without order.
+func (v *view) count(ctx context.Context, p *plan) (uint64, error) {
+	total := uint64(0)
+	err := each(&watch{ctx: ctx}, v.runs(p), func(r *run, rows []uint32) error {
+		total += uint64(len(rows))
+		return nil
+	})
+	return total, err
+}
+
+// each calls fn with all matching rows of the runs, some at a time, in no order.
+func each(w *watch, list []*run, fn func(r *run, rows []uint32) error) error {
+	for len(list) > 0 {
+		r := list[len(list)-1]
+		list = list[:len(list)-1]
+		if r.open != nil {
+			inner, err := r.open()
+			if err != nil {
+				return err
+			}
+			list = append(list, inner...)
+			continue
+		}
+		for {
+			more, err := r.take(w)
+			if err != nil {
+				return err
+			}
+			if !more {
+				break
+			}
+			r.dropLate()
+			if err := fn(r, r.found); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// dropLate removes the rows found that are beyond the plan's snapshot.
+func (r *run) dropLate() {
+	kept := r.found[:0]
+	for _, row := range r.found {
+		if r.part.position(row) < r.plan.below {
+			kept = append(kept, row)
+		}
+	}
+	r.found = kept
+}
+
+// checkQuery enforces the limits of a query.
+func checkQuery(q *annal.Query) error {
+	switch {
+	case len(q.Where) > annal.MaxFilters:
+		return annal.Invalid("", "%d conditions; at most %d are allowed", len(q.Where), annal.MaxFilters)
+	case len(q.Text) > annal.MaxTextBytes:
+		return annal.Invalid("text", "%d bytes; at most %d are allowed", len(q.Text), annal.MaxTextBytes)
+	case q.Limit < 0 || q.Limit > annal.MaxPage:
+		return annal.Invalid("limit", "%d; 1 to %d are allowed", q.Limit, annal.MaxPage)
+	case q.Offset < 0 || q.Offset > annal.MaxOffset:
+		return annal.Invalid("offset", "%d; 0 to %d are allowed", q.Offset, annal.MaxOffset)
+	}
+	for _, f := range q.Where {
+		if len(f.Values) > annal.MaxFilterValues {
+			return annal.Invalid(f.Fields[0].String(), "%d values; at most %d are allowed", len(f.Values), annal.MaxFilterValues)
+		}
+		for _, field := range f.Fields {
+			if field >= annal.NumFields {
+				return annal.Invalid("", "field %d does not exist", field)
+			}
+		}
+	}
+	return nil
+}
+
+// An arena makes strings of a page's own in few allocations.
+type arena struct{ buf []byte }
+
+const arenaPage = 32 << 10
+
+// own replaces e's strings by copies.
+func (a *arena) own(e *annal.Event) {
+	for f := range annal.NumTexts {
+		s := e.Text(f)
+		if *s == "" {
+			continue
+		}
+		if len(a.buf)+len(*s) > cap(a.buf) {
+			a.buf = make([]byte, 0, max(arenaPage, len(*s)))
+		}
+		n := len(a.buf)
+		a.buf = append(a.buf, *s...)
+		*s = alias(a.buf[n:])
+	}
+}
+
+// Tail calls fn with the events that q selects from position from on, in the
+// order of their positions, and then waits for more until ctx ends. Order,
+// Limit and Offset of q do not matter.
+func (s *Store) Tail(ctx context.Context, q annal.Query, from uint64, fn func(*annal.Event) error) error {
+	for {
+		end := s.applied.Load()
+		if err := s.follow(ctx, &q, from, end, fn); err != nil {
+			return err
+		}
+		from = max(from, end)
+		if err := s.waitApplied(ctx, from+1); err != nil {
+			return err
+		}
+	}
+}
+
+// followRows is how many positions follow reads together.
+const followRows = 8 << 10
+
+// follow calls fn with q's events of from ≤ position < end.
+func (s *Store) follow(ctx context.Context, q *annal.Query, from, end uint64, fn func(*annal.Event) error) error {
+	for from < end {
+		to := min(end, from+followRows)
+		events, err := s.window(ctx, q, from, to)
+		if err != nil {
+			return err
+		}
+		for i := range events {
+			if err := fn(&events[i]); err != nil {
+				return err
+			}
+		}
+		from = to
+	}
+	return nil
+}
+
+// window reads q's events of a window of positions. Rows of a segment are read
+// in the order of the file and then put in the order of their positions.
+func (s *Store) window(ctx context.Context, q *annal.Query, from, to uint64) ([]annal.Event, error) {
+	var out []annal.Event
+	v := s.acquire()
+	defer s.release(v)
+	err := segment.Guard(func() error {
+		for _, seg := range v.segs {
+			if seg.Last() < from || seg.First() >= to {
+				continue
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			var err error
+			if out, err = seg.window(q, from, to, out); err != nil {
+				return err
+			}
+		}
+		for _, m := range v.mems {
+			mv := m.view()
+			base := mv.cols.Base
+			var text arena
+			for p := max(base, from); p < min(to, base+uint64(mv.cols.N)); p++ {
+				var e annal.Event
+				mv.read(int(p-base), &e)
+				if q.Matches(&e) {
+					text.own(&e)
+					out = append(out, e)
+				}
+			}
+		}
+		return nil
+	})
+	for i := range out {
+		out[i].ID = s.id(out[i].Position, out[i].Received.UnixMicro())
+	}
+	return out, s.noteDamage(err)
+}
+
+// timeOfKey is the time of a key for answers: at the ends it is the earliest or
+// latest that the key covers.
+func timeOfKey(key int64) time.Time { return annal.KeyTime(key) }

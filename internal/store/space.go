@@ -1,0 +1,103 @@
+package store
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"annal"
+)
+
+// Limits of the table that gives values of one field the same code everywhere.
+// A field with more values is counted by merging the segments' sorted
+// dictionaries instead: slower, exact, and without the memory.
+const (
+	maxSpaceValues = 1 << 20
+	maxSpaceBytes  = 64 << 20
+)
+
+// A space gives the values of one Shared field codes that hold across parts, so
+// that counts of parts add up by index. It is in memory only and fills as
+// summaries ask for it.
+type space struct {
+	mu   sync.Mutex
+	in   *interner
+	full atomic.Bool
+}
+
+// A translation maps a part's codes to the space's, as far as it reaches.
+type translation []uint32
+
+// segmentCodes keeps a segment's translations once they are made.
+type segmentCodes struct {
+	to [annal.NumTexts]atomic.Pointer[translation]
+}
+
+// memCodes keeps a memtable's translations, which grow with it.
+type memCodes struct {
+	mu sync.Mutex
+	to [annal.NumTexts]translation
+}
+
+// extend adds to t the codes of the part's values from len(t) to n. It reports
+// false when the space is full.
+func (s *space) extend(t translation, n int, value func(code int) string) (translation, bool) {
+	if s.full.Load() {
+		return t, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.in == nil {
+		s.in = newInterner()
+	}
+	for c := len(t); c < n; c++ {
+		if len(s.in.values) >= maxSpaceValues || s.in.bytes > maxSpaceBytes {
+			s.full.Store(true)
+			s.in = nil
+			return t, false
+		}
+		t = append(t, s.in.add(value(c)))
+	}
+	return t, true
+}
+
+// values lists the values by code; false when the space is full.
+func (s *space) values() ([]string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.full.Load() {
+		return nil, false
+	}
+	if s.in == nil {
+		s.in = newInterner()
+	}
+	return s.in.values, true
+}
+
+// translate returns the translation of a segment's codes of field f; false when
+// the space is full or the segment has no dictionary of f.
+func (s *Store) translate(seg *sealed, f annal.Field) (translation, bool) {
+	if t := seg.codes.to[f].Load(); t != nil {
+		return *t, !s.spaces[f].full.Load()
+	}
+	dict := seg.Dict(f)
+	if dict == nil {
+		return nil, false
+	}
+	n := dict.Len()
+	t, ok := s.spaces[f].extend(make(translation, 0, n), n, func(c int) string { return dict.At(uint32(c)) })
+	if ok {
+		seg.codes.to[f].Store(&t)
+	}
+	return t, ok
+}
+
+// translateMem does the same for a memtable's view.
+func (s *Store) translateMem(v *memView, f annal.Field) (translation, bool) {
+	codes := &v.table.codes
+	codes.mu.Lock()
+	defer codes.mu.Unlock()
+	values := v.cols.Text[f].Values
+	t, ok := s.spaces[f].extend(codes.to[f], len(values), func(c int) string { return values[c] })
+	codes.to[f] = t
+	return t, ok
+}

@@ -1,0 +1,274 @@
+// Package store keeps the log: a write-ahead log, a memtable of the newest
+// events, and immutable segments.
+//
+// One idea carries it: an event is durable in the write-ahead log before it is
+// acknowledged, and visible to queries before it is acknowledged too. From then
+// on it is in exactly one place that queries read, a memtable or a segment, and
+// a [view] names those places consistently.
+//
+//	Append ─► queue ─► commit: dedupe, number, write + sync ─► apply to memtable ─► answer
+//	                                                             │ full
+//	                                                             └─► seal: segment, manifest, trim the log
+//
+// Three goroutines, one for each stage, are started by Open and waited for by
+// Close. Reads run on their callers' goroutines over a view.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"annal"
+	"annal/internal/segment"
+	"annal/internal/vfs"
+	"annal/internal/wal"
+)
+
+// Folders and files within Config.Dir.
+const (
+	walDir       = "wal"
+	segmentDir   = "segments"
+	damagedDir   = "damaged"
+	lockFile     = "LOCK"
+	identityFile = "LOG"
+	manifestFile = "MANIFEST"
+)
+
+// Defaults and limits.
+const (
+	DefaultSegmentRows = 512 << 10
+	maxMemBytes        = 192 << 20              // encoded events of one memtable
+	maxGroupBytes      = 8 << 20                // encoded events that one sync covers, beyond the first batch
+	queueLength        = 4096                   // batches that wait for the committer
+	retryAfter         = 250 * time.Millisecond // how long writes are refused at once after a failure
+	sealPatience       = 10 * time.Second       // how long a write waits for room before it is refused
+	idempotencyWindow  = 24 * time.Hour
+	maxKeys            = 500_000 // batch keys remembered; beyond, the oldest go early
+)
+
+// A Config says how to open a Store.
+type Config struct {
+	Dir         string
+	FS          vfs.FS           // nil: vfs.OS
+	Now         func() time.Time // nil: time.Now
+	Random      io.Reader        // for salts and the log's identity; nil: crypto/rand
+	Logger      *slog.Logger     // nil: discard
+	SegmentRows int              // 0: DefaultSegmentRows
+	WALFileSize int64            // 0: wal's default
+}
+
+// A Store is an open log. All methods are safe for concurrent use.
+type Store struct {
+	cfg      Config
+	fs       vfs.FS
+	identity identity
+	lock     io.Closer
+	wal      *wal.Log
+
+	queue chan *pending
+	apply chan *group
+	seals chan *memtable
+	slot  chan struct{} // held from the decision to rotate until the old memtable is sealed
+	done  sync.WaitGroup
+
+	closing   atomic.Bool
+	appenders sync.WaitGroup // Appends on their way through the queue
+
+	mu       sync.Mutex // guards cur, its references, manifest, lost
+	cur      *view
+	manifest manifest
+
+	applied  atomic.Uint64 // positions below are visible
+	news     broadcast     // wakes those who wait for applied to grow
+	commit   committer
+	spaces   [annal.NumTexts]space
+	counters counters
+	alarm    atomic.Pointer[string] // why writes are refused; nil when they are not
+	ids      sync.Pool              // *idCode
+}
+
+// Open opens the log in cfg.Dir, or begins one. It recovers whatever a crash
+// left behind; damage does not keep the rest from being served and is reported
+// by [Store.Stats].
+func Open(cfg Config) (*Store, error) {
+	s := &Store{cfg: withDefaults(cfg)}
+	s.fs = s.cfg.FS
+	if err := s.open(); err != nil {
+		if s.lock != nil {
+			_ = s.lock.Close()
+		}
+		return nil, fmt.Errorf("open log %s: %w", cfg.Dir, err)
+	}
+	s.start()
+	return s, nil
+}
+
+func (s *Store) open() (err error) {
+	for _, d := range []string{"", walDir, segmentDir} {
+		if err := s.fs.MkdirAll(s.path(d)); err != nil {
+			return err
+		}
+	}
+	if s.lock, err = s.fs.Lock(s.path(lockFile)); err != nil {
+		return err
+	}
+	if s.identity, err = openIdentity(s.fs, s.cfg); err != nil {
+		return err
+	}
+	s.ids.New = func() any { return newIDCode(s.identity.IDKey) }
+	if s.manifest, err = s.openManifest(); err != nil {
+		return err
+	}
+	s.cur = &view{}
+	if err := s.openSegments(); err != nil {
+		return err
+	}
+	if err := s.recover(); err != nil {
+		return err
+	}
+	return s.removeOrphans()
+}
+
+// start runs the three stages.
+func (s *Store) start() {
+	s.done.Add(3)
+	go s.commitLoop()
+	go s.applyLoop()
+	go s.sealLoop()
+}
+
+// Close waits for the batches on their way, and shuts the log. Whatever is not
+// sealed yet is in the write-ahead log.
+func (s *Store) Close() error {
+	if s.closing.Swap(true) {
+		return annal.ErrClosed
+	}
+	s.appenders.Wait()
+	close(s.queue)
+	s.done.Wait()
+	s.news.wake()
+	err := s.wal.Close()
+	s.mu.Lock()
+	for _, seg := range s.cur.segs {
+		seg.drop()
+	}
+	s.mu.Unlock()
+	return errors.Join(err, s.lock.Close())
+}
+
+// End is the position that the next event will get; all below it are visible.
+func (s *Store) End() uint64 { return s.applied.Load() }
+
+func (s *Store) path(name string) string { return path.Join(s.cfg.Dir, name) }
+
+func withDefaults(c Config) Config {
+	if c.FS == nil {
+		c.FS = vfs.OS{}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Random == nil {
+		c.Random = systemRandom
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.SegmentRows <= 0 {
+		c.SegmentRows = DefaultSegmentRows
+	}
+	return c
+}
+
+// A broadcast wakes everybody who waits on the channel that wait returned.
+type broadcast struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func (b *broadcast) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = make(chan struct{})
+	}
+	return b.ch
+}
+
+func (b *broadcast) wake() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch != nil {
+		close(b.ch)
+		b.ch = nil
+	}
+}
+
+// waitApplied returns once every position below end is visible.
+func (s *Store) waitApplied(ctx context.Context, end uint64) error {
+	for {
+		woken := s.news.wait()
+		if s.applied.Load() >= end {
+			return nil
+		}
+		if s.closing.Load() {
+			return annal.ErrClosed
+		}
+		select {
+		case <-woken:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// removeOrphans removes the files of a segment that was written but not yet in
+// the manifest when the power went: the write-ahead log has its events, and they
+// were just recovered from there.
+func (s *Store) removeOrphans() error {
+	known := map[string]bool{}
+	for _, e := range s.manifest.Segments {
+		known[e.Name] = true
+	}
+	names, err := s.fs.List(s.path(segmentDir))
+	if err != nil {
+		return err
+	}
+	for _, file := range names {
+		base := strings.TrimSuffix(file, ".tmp")
+		name := strings.TrimSuffix(strings.TrimSuffix(base, segment.ColSuffix), segment.IdxSuffix)
+		first, last, _, ok := segment.ParseName(name)
+		if !ok || known[name] || first < s.manifest.Next || last >= s.commit.next {
+			continue
+		}
+		s.cfg.Logger.Info("an unfinished segment is removed; the write-ahead log has its events", "file", file)
+		if err := s.fs.Remove(s.path(segmentDir) + "/" + file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openSegments opens what the manifest names. A segment that cannot be opened
+// is set aside.
+func (s *Store) openSegments() error {
+	for _, e := range s.manifest.Segments {
+		seg, err := segment.Open(s.fs, s.path(segmentDir), e.Name, s.identity.LogID)
+		if err != nil {
+			if err := s.setAside(e, err); err != nil {
+				return err
+			}
+			continue
+		}
+		s.cur.segs = append(s.cur.segs, newSealed(seg, e.Name))
+	}
+	return nil
+}

@@ -1,0 +1,371 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"time"
+
+	"annal"
+)
+
+const defaultTop = 10
+
+// Summarize counts what q selects, exactly. Order, Limit, Offset and After of q
+// do not matter.
+//
+// Errors: *annal.InvalidError for fields that cannot be counted and histograms
+// of more than annal.MaxBuckets intervals, annal.ErrTooCostly, ctx's.
+func (s *Store) Summarize(ctx context.Context, q annal.Query, agg annal.Aggregation) (annal.Summary, error) {
+	q.Limit, q.Offset, q.After = 0, 0, nil
+	if err := errOr(checkQuery(&q), checkAggregation(&agg)); err != nil {
+		return annal.Summary{}, err
+	}
+	var out annal.Summary
+	err := s.read(&q, func(v *view, p *plan) error {
+		var err error
+		out, err = newCounting(s, &watch{ctx: ctx}, p, &agg).run(v)
+		for range len(s.spaces) {
+			if !errors.Is(err, errSpaceFull) { // else begin again: that field is merged now
+				break
+			}
+			out, err = newCounting(s, &watch{ctx: ctx}, p, &agg).run(v)
+		}
+		return err
+	})
+	return out, err
+}
+
+func errOr(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Values lists up to limit distinct values of f among what q selects, by value,
+// and whether there are more.
+func (s *Store) Values(ctx context.Context, q annal.Query, f annal.Field, limit int) ([]annal.Count, bool, error) {
+	sum, err := s.Summarize(ctx, q, annal.Aggregation{Breakdown: []annal.Field{f}})
+	if err != nil {
+		return nil, false, err
+	}
+	list := slices.DeleteFunc(sum.Breakdown[f], func(c annal.Count) bool { return c.Value == "" || c.Value == annal.OtherValues })
+	more := len(list) < len(sum.Breakdown[f]) && len(list) >= annal.MaxGroups-1
+	slices.SortFunc(list, func(a, b annal.Count) int { return cmp.Compare(a.Value, b.Value) })
+	if len(list) > limit {
+		list, more = list[:limit], true
+	}
+	return list, more, nil
+}
+
+func checkAggregation(a *annal.Aggregation) error {
+	for _, fs := range [][]annal.Field{a.Breakdown, a.Top, a.Distinct} {
+		for _, f := range fs {
+			if f >= annal.NumFields || f < annal.NumTexts && !annal.Fields[f].Shared || f == annal.Duration {
+				return annal.Invalid(f.String(), "cannot be counted by value")
+			}
+		}
+	}
+	if a.Interval < 0 || a.Interval > 0 && a.Interval < time.Second {
+		return annal.Invalid("interval", "at least 1s is allowed")
+	}
+	if a.TopN < 0 || a.TopN > annal.MaxGroups {
+		return annal.Invalid("top", "0 to %d are allowed", annal.MaxGroups)
+	}
+	return nil
+}
+
+// A counting adds up one aggregation over the parts of the log.
+type counting struct {
+	s        *Store
+	w        *watch
+	plan     *plan
+	agg      *annal.Aggregation
+	tallies  []*tally                        // of text fields
+	numbers  map[annal.Field]map[int64]*cell // of the others
+	outcomes [annal.NumOutcomes]uint64
+	min, max int64                   // time keys
+	buckets  map[int64]*annal.Bucket // by interval since 1970
+	codes    []uint32                // scratch
+	marks    []uint8
+	times    []int64
+}
+
+func newCounting(s *Store, w *watch, p *plan, agg *annal.Aggregation) *counting {
+	c := &counting{s: s, w: w, plan: p, agg: agg, min: math.MaxInt64, max: math.MinInt64,
+		numbers: map[annal.Field]map[int64]*cell{}, buckets: map[int64]*annal.Bucket{}}
+	for _, fs := range [][]annal.Field{agg.Breakdown, agg.Top, agg.Distinct} {
+		for _, f := range fs {
+			if f >= annal.NumTexts {
+				c.numbers[f] = map[int64]*cell{}
+			} else if c.tally(f) == nil {
+				t := &tally{field: f, merging: s.spaces[f].full.Load()}
+				c.tallies = append(c.tallies, t)
+			}
+		}
+	}
+	return c
+}
+
+func (c *counting) tally(f annal.Field) *tally {
+	for _, t := range c.tallies {
+		if t.field == f {
+			return t
+		}
+	}
+	return nil
+}
+
+// run counts v and makes the answer.
+func (c *counting) run(v *view) (annal.Summary, error) {
+	defer func() {
+		for _, t := range c.tallies {
+			for _, stop := range t.stops {
+				stop()
+			}
+		}
+	}()
+	if err := c.view(v); err != nil {
+		return annal.Summary{}, err
+	}
+	return c.summary()
+}
+
+// view counts every part of v.
+func (c *counting) view(v *view) error {
+	if c.plan.empty() {
+		return nil
+	}
+	for _, seg := range v.segs {
+		if err := c.segment(seg); err != nil {
+			return err
+		}
+	}
+	for _, m := range v.mems {
+		if err := c.memtable(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// event counts outcome and time of one event.
+func (c *counting) event(key int64, outcome uint8) {
+	c.outcomes[outcome]++
+	c.min, c.max = min(c.min, key), max(c.max, key)
+	if c.agg.Interval > 0 {
+		c.bucket(key, outcome)
+	}
+}
+
+func (c *counting) bucket(key int64, outcome uint8) {
+	i := key / int64(c.agg.Interval)
+	if key%int64(c.agg.Interval) < 0 {
+		i--
+	}
+	b := c.buckets[i]
+	if b == nil {
+		b = &annal.Bucket{Start: annal.KeyTime(i * int64(c.agg.Interval))}
+		c.buckets[i] = b
+	}
+	b.N++
+	if outcome != uint8(annal.Success) {
+		b.Failed++
+	}
+}
+
+func (c *counting) number(f annal.Field, n int64, failed bool, key int64) {
+	x := c.numbers[f][n]
+	if x == nil {
+		x = &cell{}
+		c.numbers[f][n] = x
+	}
+	x.add(failed, key)
+}
+
+// summary makes the answer of what was counted.
+func (c *counting) summary() (annal.Summary, error) {
+	out := annal.Summary{Outcomes: c.outcomes, Breakdown: map[annal.Field][]annal.Count{},
+		Top: map[annal.Field][]annal.Count{}, Distinct: map[annal.Field]uint64{}}
+	for _, n := range c.outcomes {
+		out.Total += n
+	}
+	if out.Total > 0 {
+		out.First, out.Last = timeOfKey(c.min), timeOfKey(c.max)
+	}
+	topN := cmp.Or(c.agg.TopN, defaultTop)
+	for _, f := range c.fields() {
+		broken, top, distinct := ranking{n: annal.MaxGroups}, ranking{n: topN}, uint64(0)
+		err := c.eachValue(f, func(value string, x cell) {
+			if slices.Contains(c.agg.Breakdown, f) {
+				broken.add(value, x)
+			}
+			if value != "" {
+				distinct++
+				top.add(value, x)
+			}
+		})
+		if err != nil {
+			return out, err
+		}
+		c.answer(&out, f, &broken, &top, distinct)
+	}
+	var err error
+	out.Histogram, err = c.histogram()
+	return out, err
+}
+
+func (c *counting) answer(out *annal.Summary, f annal.Field, broken, top *ranking, distinct uint64) {
+	if slices.Contains(c.agg.Breakdown, f) {
+		list := broken.sorted()
+		if r := broken.rest; r.n > 0 {
+			list = append(list, annal.Count{Value: annal.OtherValues, N: r.n, Failed: r.failed, Last: timeOfKey(r.last)})
+		}
+		if !c.agg.Last {
+			for i := range list {
+				list[i].Last = time.Time{}
+			}
+		}
+		out.Breakdown[f] = list
+	}
+	if slices.Contains(c.agg.Top, f) {
+		out.Top[f] = top.sorted()
+		for i := range out.Top[f] {
+			out.Top[f][i].Last = time.Time{}
+		}
+	}
+	if slices.Contains(c.agg.Distinct, f) {
+		out.Distinct[f] = distinct
+	}
+}
+
+// fields lists what the aggregation counts, each once.
+func (c *counting) fields() (out []annal.Field) {
+	for _, t := range c.tallies {
+		out = append(out, t.field)
+	}
+	for f := range c.numbers {
+		out = append(out, f)
+	}
+	return out
+}
+
+func (c *counting) eachValue(f annal.Field, fn func(string, cell)) error {
+	if f >= annal.NumTexts {
+		for n, x := range c.numbers[f] {
+			fn(numberText(f, n), *x)
+		}
+		return nil
+	}
+	t := c.tally(f)
+	values, ok := c.s.spaces[f].values()
+	if !ok && !t.merging {
+		return errSpaceFull
+	}
+	t.each(values, fn)
+	return nil
+}
+
+// histogram lists the intervals from the first with events to the last, without
+// gaps.
+func (c *counting) histogram() ([]annal.Bucket, error) {
+	if len(c.buckets) == 0 {
+		return nil, nil
+	}
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	for i := range c.buckets {
+		first, last = min(first, i), max(last, i)
+	}
+	if last-first >= annal.MaxBuckets || last-first < 0 {
+		return nil, annal.Invalid("interval", "the events span more than %d intervals; choose a longer interval or a shorter range", annal.MaxBuckets)
+	}
+	out := make([]annal.Bucket, 0, last-first+1)
+	for i := first; i <= last; i++ {
+		if b := c.buckets[i]; b != nil {
+			out = append(out, *b)
+		} else {
+			out = append(out, annal.Bucket{Start: annal.KeyTime(i * int64(c.agg.Interval))})
+		}
+	}
+	return out, nil
+}
+
+// memtable counts m. A plain question reads the columns; any other walks the
+// rows that match.
+func (c *counting) memtable(m *memtable) error {
+	list := m.runs(c.plan)
+	if len(list) == 0 {
+		return nil
+	}
+	v := list[0].part.(*memPart).memView
+	local := c.localTallies()
+	for i, t := range c.tallies {
+		if !t.merging {
+			if _, ok := c.s.translateMem(v, t.field); !ok {
+				return errSpaceFull
+			}
+		} else {
+			local[i] = make([]cell, len(v.cols.Text[t.field].Values))
+		}
+	}
+	to := make([]translation, len(c.tallies))
+	for i, t := range c.tallies {
+		if !t.merging {
+			to[i], _ = c.s.translateMem(v, t.field)
+		}
+	}
+	err := each(c.w, list, func(r *run, rows []uint32) error {
+		c.memRows(v, rows, to, local)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, t := range c.tallies {
+		if !t.merging {
+			continue
+		}
+		values := v.cols.Text[t.field].Values
+		order := make([]uint32, len(values))
+		for code := range order {
+			order[code] = uint32(code)
+		}
+		slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(values[a], values[b]) })
+		if err := t.hold(local[i], func(code int) string { return values[code] }, order); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// localTallies has room for a slice of counts by part codes for each tally.
+func (c *counting) localTallies() [][]cell { return make([][]cell, len(c.tallies)) }
+
+func (c *counting) memRows(v *memView, rows []uint32, to []translation, local [][]cell) {
+	cols := &v.cols
+	for _, row := range rows {
+		c.event(cols.Time[row], cols.Outcome[row])
+	}
+	for i, t := range c.tallies {
+		codes := cols.Text[t.field].Codes
+		for _, row := range rows {
+			x := &cell{}
+			if t.merging {
+				x = &local[i][codes[row]]
+			} else {
+				x = t.at(to[i][codes[row]])
+			}
+			x.add(cols.Outcome[row] != uint8(annal.Success), cols.Time[row])
+		}
+	}
+	for f := range c.numbers {
+		for _, row := range rows {
+			c.number(f, (&memPart{memView: v}).number(f, row), cols.Outcome[row] != uint8(annal.Success), cols.Time[row])
+		}
+	}
+}

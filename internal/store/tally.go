@@ -1,0 +1,198 @@
+package store
+
+import (
+	"cmp"
+	"container/heap"
+	"slices"
+
+	"annal"
+)
+
+// A cell counts the events with one value.
+type cell struct {
+	n, failed uint64
+	last      int64 // newest time key; meaningful when n > 0
+}
+
+func (c *cell) add(failed bool, key int64) {
+	if c.n == 0 || key > c.last {
+		c.last = key
+	}
+	c.n++
+	if failed {
+		c.failed++
+	}
+}
+
+func (c *cell) merge(o cell) {
+	if c.n == 0 || o.n > 0 && o.last > c.last {
+		c.last = o.last
+	}
+	c.n += o.n
+	c.failed += o.failed
+}
+
+// A tally counts the values of one field over the parts of the log. While the
+// field's space has room, cells holds one cell a value of the space; otherwise
+// the parts' counts wait in sources, each sorted by value, to be merged.
+type tally struct {
+	field   annal.Field
+	cells   []cell
+	merging bool
+	sources []source
+	stops   []func() // end the sources that run as coroutines
+	held    int      // counts that sources hold in memory
+}
+
+// maxHeld bounds the counts that a tally holds in memory while it merges.
+const maxHeld = 4 << 20
+
+// A source yields the counts of one part by ascending value.
+type source func() (value string, c cell, ok bool)
+
+// at returns the cell of a space's code.
+func (t *tally) at(code uint32) *cell {
+	if int(code) >= len(t.cells) {
+		t.cells = append(t.cells, make([]cell, int(code)+1-len(t.cells)+1024)...)
+	}
+	return &t.cells[code]
+}
+
+// hold adds counts of a part that are indexed by its own codes, whose values
+// ascend in the order that byValue gives.
+func (t *tally) hold(cells []cell, value func(code int) string, byValue []uint32) error {
+	type counted struct {
+		code uint32
+		cell cell
+	}
+	var kept []counted
+	take := func(code uint32) {
+		if cells[code].n > 0 {
+			kept = append(kept, counted{code, cells[code]})
+		}
+	}
+	if byValue != nil {
+		for _, code := range byValue {
+			take(code)
+		}
+	} else {
+		for code := range cells {
+			take(uint32(code))
+		}
+	}
+	if t.held += len(kept); t.held > maxHeld {
+		return annal.ErrTooCostly
+	}
+	i := 0
+	t.sources = append(t.sources, func() (string, cell, bool) {
+		if i == len(kept) {
+			return "", cell{}, false
+		}
+		k := kept[i]
+		i++
+		return value(int(k.code)), k.cell, true
+	})
+	return nil
+}
+
+// each calls fn with every value that occurs.
+func (t *tally) each(values []string, fn func(value string, c cell)) {
+	if !t.merging {
+		for code, c := range t.cells {
+			if c.n > 0 {
+				fn(values[code], c)
+			}
+		}
+		return
+	}
+	h := sourceHeap{}
+	for _, next := range t.sources {
+		if v, c, ok := next(); ok {
+			h = append(h, sourceHead{v, c, next})
+		}
+	}
+	heap.Init(&h)
+	for len(h) > 0 {
+		value, sum := h[0].value, cell{}
+		for len(h) > 0 && h[0].value == value {
+			sum.merge(h[0].cell)
+			if v, c, ok := h[0].next(); ok {
+				h[0].value, h[0].cell = v, c
+				heap.Fix(&h, 0)
+			} else {
+				heap.Pop(&h)
+			}
+		}
+		fn(value, sum)
+	}
+}
+
+type sourceHead struct {
+	value string
+	cell  cell
+	next  source
+}
+
+type sourceHeap []sourceHead
+
+func (h sourceHeap) Len() int           { return len(h) }
+func (h sourceHeap) Less(i, j int) bool { return h[i].value < h[j].value }
+func (h sourceHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *sourceHeap) Push(x any)        { *h = append(*h, x.(sourceHead)) }
+func (h *sourceHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
+
+// A ranking keeps the n most frequent values, ties by value, and adds up the
+// rest.
+type ranking struct {
+	n    int
+	list []annal.Count // a heap with the least frequent on top
+	rest cell
+}
+
+func before(a, b *annal.Count) int {
+	return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Value, b.Value))
+}
+
+func (r *ranking) add(value string, c cell) {
+	if len(r.list) == r.n && (r.n == 0 || c.n < r.list[0].N) {
+		r.rest.merge(c)
+		return
+	}
+	count := annal.Count{Value: value, N: c.n, Failed: c.failed, Last: timeOfKey(c.last)}
+	if len(r.list) < r.n {
+		heap.Push((*countHeap)(&r.list), count)
+		return
+	}
+	if before(&count, &r.list[0]) < 0 {
+		least := r.list[0]
+		r.list[0] = count
+		heap.Fix((*countHeap)(&r.list), 0)
+		c = cell{least.N, least.Failed, annal.TimeKey(least.Last)}
+	}
+	r.rest.merge(c)
+}
+
+// sorted returns the counts, most frequent first.
+func (r *ranking) sorted() []annal.Count {
+	slices.SortFunc(r.list, func(a, b annal.Count) int { return before(&a, &b) })
+	return r.list
+}
+
+// countHeap has the count that ranks last on top.
+type countHeap []annal.Count
+
+func (h countHeap) Len() int           { return len(h) }
+func (h countHeap) Less(i, j int) bool { return before(&h[i], &h[j]) > 0 }
+func (h countHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *countHeap) Push(x any)        { *h = append(*h, x.(annal.Count)) }
+func (h *countHeap) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
