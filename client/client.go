@@ -164,6 +164,10 @@ func (c *Client) once(ctx context.Context, call call) (*http.Response, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		var wrapper *url.Error // says again what was asked
+		if errors.As(err, &wrapper) {
+			err = wrapper.Err
+		}
 		return nil, &UnreachableError{Server: c.Server(), Err: err}
 	}
 	if resp.StatusCode/100 == 2 {

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -70,8 +71,14 @@ func (e *UnreachableError) Error() string {
 // Unwrap returns the cause.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// problem is an answer of application/problem+json (RFC 9457) as annal fills it.
+// problem is a refusal: application/problem+json (RFC 9457) as annal's own API
+// fills it, or the envelope of ScaiVault's.
 type problem struct {
+	Envelope struct {
+		Code      string `json:"code"`
+		Message   string `json:"message"`
+		RequestID string `json:"request_id"`
+	} `json:"error"`
 	Type      string `json:"type"`
 	Title     string `json:"title"`
 	Code      string `json:"code"`
@@ -94,13 +101,9 @@ func readError(resp *http.Response) *Error {
 	if err != nil || json.Unmarshal(body, &p) != nil {
 		return e
 	}
-	e.Code, e.Detail, e.More = p.Code, p.Detail, p.More
-	if e.Detail == "" {
-		e.Detail = p.Title
-	}
-	if p.RequestID != "" {
-		e.RequestID = p.RequestID
-	}
+	e.Code, e.More = cmp.Or(p.Code, p.Envelope.Code), p.More
+	e.Detail = cmp.Or(p.Detail, p.Envelope.Message, p.Title)
+	e.RequestID = cmp.Or(p.RequestID, p.Envelope.RequestID, e.RequestID)
 	for _, q := range p.Problems {
 		index := -1
 		if q.Index != nil {

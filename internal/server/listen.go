@@ -1,0 +1,99 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A limitListener accepts no more than a number of connections at a time, and
+// cuts off those whose other end takes nothing of what is written for stall.
+type limitListener struct {
+	net.Listener
+	free  chan struct{} // one element for each connection that may still be accepted
+	stall time.Duration
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newLimitListener(l net.Listener, connections int, stall time.Duration) *limitListener {
+	limit := &limitListener{Listener: l, free: make(chan struct{}, connections), stall: stall, done: make(chan struct{})}
+	for range connections {
+		limit.free <- struct{}{}
+	}
+	return limit
+}
+
+// Accept waits until fewer connections than the limit are open.
+func (l *limitListener) Accept() (net.Conn, error) {
+	select {
+	case <-l.free:
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		l.free <- struct{}{}
+		return nil, err
+	}
+	return &limitedConn{Conn: c, listener: l}, nil
+}
+
+// Close ends Accept, also one that waits for a connection to end.
+func (l *limitListener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return l.Listener.Close()
+}
+
+type limitedConn struct {
+	net.Conn
+	listener *limitListener
+	once     sync.Once
+}
+
+// Write gives each piece of an answer the time that a stalled reader gets. A
+// long answer to a reader who keeps reading has no limit.
+func (c *limitedConn) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.listener.stall)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *limitedConn) Close() error {
+	c.once.Do(func() { c.listener.free <- struct{}{} })
+	return c.Conn.Close()
+}
+
+// boundBody gives each request's body limit to arrive. (http.Server.ReadTimeout
+// would also end long answers, such as a tail.)
+func boundBody(limit time.Duration, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body == nil || r.Body == http.NoBody {
+			next.ServeHTTP(w, r)
+			return
+		}
+		control := http.NewResponseController(w)
+		if control.SetReadDeadline(time.Now().Add(limit)) == nil {
+			r.Body = &boundedBody{ReadCloser: r.Body, control: control}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// A boundedBody lifts the deadline once the body is all there.
+type boundedBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		_ = b.control.SetReadDeadline(time.Time{}) // a connection that cannot be told is about to end
+	}
+	return n, err
+}

@@ -1,0 +1,36 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+)
+
+// Serve runs s until ctx ends and closes it.
+func (s *Server) Serve(ctx context.Context) error {
+	s.greet()
+	err := errors.Join(s.Run(ctx), s.Close())
+	s.log.Info("closed")
+	return err
+}
+
+// greet says where the server answers and, on a first start, how to begin.
+func (s *Server) greet() {
+	s.log.Info("listening", "address", "http://"+s.Address(), "data", s.cfg.Data, "events", s.store.End())
+	token := s.FirstToken()
+	if token == "" {
+		return
+	}
+	s.log.Info("first start: the admin token was written to a file", "file", token)
+	if abs, err := filepath.Abs(token); err == nil {
+		token = abs
+	}
+	fmt.Fprintf(s.greeting, `
+This is a new data folder. Its admin token lies in %s (readable by you alone). Try:
+
+  curl -sS -H "Authorization: Bearer $(cat %s)" http://%s/v1/events --json '{"actor":{"id":"user:me"},"action":"read"}'
+  curl -sS -H "Authorization: Bearer $(cat %s)" http://%s/v1/audit/logs
+
+`, token, token, s.Address(), token, s.Address())
+}

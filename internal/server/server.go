@@ -1,0 +1,204 @@
+// Package server joins the parts of annal into one running server: it opens
+// them in order, runs them together and closes them in reverse.
+//
+// Its one idea is that parts do not know each other. Each declares the few
+// methods it calls; here is the only place where a token store becomes the API's
+// Auth and ingest its Ingester.
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"annal"
+	"annal/internal/api"
+	"annal/internal/auth"
+	"annal/internal/ingest"
+	"annal/internal/store"
+)
+
+// Deps are what a server has of the world besides its configuration.
+type Deps struct {
+	Logger   *slog.Logger // nil: none
+	Greeting io.Writer    // is told on a first start where the admin token lies; nil: nobody
+	Version  string
+	Now      func() time.Time // nil: time.Now
+}
+
+// A Server is a running annal. Open makes one, Run serves, Close ends it.
+type Server struct {
+	cfg      Config
+	log      *slog.Logger
+	greeting io.Writer
+	store    *store.Store
+	auth     *auth.Store
+	metrics  *metrics
+
+	listenings []listening
+	draining   chan struct{} // closed when the server no longer takes new work
+	drainOnce  sync.Once
+	closers    []func() error // of what is open, in the order of opening
+}
+
+// CursorKeyFile holds the key that authenticates cursors. Without it they are
+// refused, and clients begin their walk anew.
+const CursorKeyFile = "cursor-key"
+
+const cursorKeyBytes = 32
+
+// Open opens the data folder and the listeners. Requests wait until Run.
+func Open(cfg Config, deps Deps) (*Server, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, err
+	}
+	if deps.Logger == nil {
+		deps.Logger = slog.New(slog.DiscardHandler)
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	if deps.Greeting == nil {
+		deps.Greeting = io.Discard
+	}
+	s := &Server{
+		cfg: cfg, log: deps.Logger, greeting: deps.Greeting,
+		metrics: newMetrics(deps.Version), draining: make(chan struct{}),
+	}
+	if err := s.open(deps); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Server) open(deps Deps) (err error) {
+	s.boundMemory()
+	// The data folder holds who did what: it is nobody else's.
+	if err := os.MkdirAll(s.cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	// The store locks the folder, so nothing else is opened before it.
+	s.store, err = store.Open(store.Config{Dir: s.cfg.Data, Now: deps.Now, Logger: s.log})
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.store.Close)
+	s.auth, err = auth.Open(auth.Config{Dir: s.cfg.Data, Now: deps.Now, Rand: rand.Reader})
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.auth.Close)
+	key, err := cursorKey(s.cfg.Data)
+	if err != nil {
+		return err
+	}
+	return s.openListeners(s.handler(deps, key))
+}
+
+// handler joins ingest, store and auth under the API.
+func (s *Server) handler(deps Deps, cursorKey []byte) http.Handler {
+	guard := ingest.NewGuard(ingest.GuardConfig{Secret: s.cfg.RedactNames, Public: s.cfg.KeepNames})
+	s.meterStore()
+	s.meterGuard(guard)
+	return api.Handler(api.Config{
+		Reader:       s.store,
+		Ingest:       ingester{ingest.New(ingest.Config{Log: s.store, Now: deps.Now, Guard: guard}), s.metrics},
+		Auth:         authority{s.auth, auth.Chain{s.auth}},
+		CursorKey:    cursorKey,
+		Now:          deps.Now,
+		Logger:       s.log,
+		Version:      deps.Version,
+		Ready:        s.ready,
+		Closing:      s.draining,
+		Observe:      s.metrics.observe,
+		QueryTimeout: s.cfg.QueryTimeout,
+		WriteStall:   s.cfg.StallTimeout,
+	})
+}
+
+func (s *Server) openListeners(handler http.Handler) error {
+	l, err := s.listen(s.cfg.Listen, s.public(handler))
+	if err != nil {
+		return err
+	}
+	s.listenings = append(s.listenings, l)
+	s.closers = append(s.closers, l.server.Close, l.listener.Close)
+	if s.cfg.AdminListen == "" {
+		return nil
+	}
+	if l, err = s.listen(s.cfg.AdminListen, s.admin()); err != nil {
+		return err
+	}
+	s.listenings = append(s.listenings, l)
+	s.closers = append(s.closers, l.server.Close, l.listener.Close)
+	return nil
+}
+
+// ready says what keeps the server from taking requests.
+func (s *Server) ready(context.Context) error {
+	select {
+	case <-s.draining:
+		return annal.ErrClosed
+	default:
+		return nil
+	}
+}
+
+// Address is where the API answers, with the port that was picked.
+func (s *Server) Address() string { return s.listenings[0].listener.Addr().String() }
+
+// FirstToken is the file with the admin token if this start has written it.
+func (s *Server) FirstToken() string { return s.auth.FirstToken() }
+
+// Close shuts everything, last opened first. It may be called again.
+func (s *Server) Close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		if err := s.closers[i](); err != nil && !errors.Is(err, os.ErrClosed) && !isClosed(err) {
+			errs = append(errs, err)
+		}
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+// boundMemory sets how Go's collector weighs memory against work. Segments are
+// mapped and do not count: the system takes their pages back at need.
+func (s *Server) boundMemory() {
+	limit := int64(s.cfg.MemoryLimit)
+	if limit == 0 {
+		limit = math.MaxInt64
+	}
+	debug.SetMemoryLimit(limit)
+	debug.SetGCPercent(s.cfg.GCPercent)
+}
+
+// cursorKey reads the key of cursors, or makes it.
+func cursorKey(dir string) ([]byte, error) {
+	name := filepath.Join(dir, CursorKeyFile)
+	key, err := os.ReadFile(name)
+	if err == nil && len(key) == cursorKeyBytes {
+		return key, nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("read the key of cursors: %w", err)
+	}
+	key = make([]byte, cursorKeyBytes)
+	if _, err := rand.Read(key); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(name, key, 0o600); err != nil {
+		return nil, fmt.Errorf("write the key of cursors: %w", err)
+	}
+	return key, nil
+}
