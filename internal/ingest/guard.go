@@ -1,17 +1,127 @@
 package ingest
 
-import "annal"
+import (
+	"strings"
+	"sync/atomic"
 
-// GuardConfig says what a [Guard] takes for secret beyond the usual.
-type GuardConfig struct {
-	Secret []string // further member names whose values are removed
-	Public []string // member names whose values are never removed for their name
+	"annal"
+	"annal/internal/strictjson"
+)
+
+// A secretKind says what was removed; its name stands in [redacted:<kind>].
+type secretKind uint8
+
+const (
+	notSecret secretKind = iota
+	kindPassword
+	kindSecret
+	kindToken
+	kindAPIKey
+	kindPrivateKey
+	kindAuthorization
+	kindCookie
+	kindCredential
+	kindJWT
+	kindAWS
+	kindGCP
+	kindGitHub
+	kindVault
+	kindSlack
+	numSecretKinds
+)
+
+var secretKindNames = [numSecretKinds]string{
+	kindPassword: "password", kindSecret: "secret", kindToken: "token", kindAPIKey: "api_key",
+	kindPrivateKey: "private_key", kindAuthorization: "authorization", kindCookie: "cookie",
+	kindCredential: "credential", kindJWT: "jwt", kindAWS: "aws_key", kindGCP: "gcp_key",
+	kindGitHub: "github_token", kindVault: "vault_token", kindSlack: "slack_token",
 }
 
-// A Guard removes secret values from events.
-type Guard struct{}
+const (
+	redactedMark = "[redacted:"   // what removed values begin with
+	hmacMark     = "hmac-sha256:" // what Vault's blinded values begin with
+)
+
+func (k secretKind) mark() string { return redactedMark + secretKindNames[k] + "]" }
+
+// GuardConfig says what a [Guard] takes for secret besides the usual. Names
+// are compared without regard to case and separators: api_key, apiKey and
+// X-API-Key end in the same name.
+type GuardConfig struct {
+	Secret []string // names, or ends of names, whose values are removed
+	Public []string // whole names whose values are left alone
+}
+
+// A Guard removes secret values from events, by the name of the member of
+// extra that holds them and by their shape in any text. What merely blinds a
+// secret (Vault's HMACs) or speaks of one (paths, ids, booleans) stays.
+//
+// It is a net for accidents, not a wall: a secret without a telling name or
+// shape passes. It is safe for concurrent use.
+type Guard struct {
+	names  nameRules
+	shapes shapeTable
+	counts [numSecretKinds]atomic.Uint64
+}
 
 // NewGuard returns a Guard.
-func NewGuard(c GuardConfig) *Guard { return &Guard{} }
+func NewGuard(c GuardConfig) *Guard {
+	return &Guard{names: newNameRules(c), shapes: newShapeTable()}
+}
 
-func (g *Guard) clean(e *annal.Event, flags []string) []string { return flags }
+// Redacted calls each with every kind of secret and how many values of that
+// kind have been removed.
+func (g *Guard) Redacted(each func(kind string, n uint64)) {
+	for k := notSecret + 1; k < numSecretKinds; k++ {
+		each(secretKindNames[k], g.counts[k].Load())
+	}
+}
+
+// Clean removes the secret values of e, whose Extra must be canonical, and adds
+// what it removed to e.Flags.
+func (g *Guard) Clean(e *annal.Event) {
+	var flags []string
+	if e.Flags != "" {
+		v, _ := strictjson.Parse([]byte(e.Flags), 1)
+		for _, f := range v.Items {
+			flags = append(flags, f.Text)
+		}
+	}
+	e.Flags = canonicalFlags(g.clean(e, flags))
+}
+
+// clean removes the secret values of e and appends a flag for each place.
+func (g *Guard) clean(e *annal.Event, flags []string) []string {
+	for f := annal.Action; f < annal.Extra; f++ {
+		s := e.Text(f)
+		if len(*s) < shortestSecret {
+			continue
+		}
+		if text, ok := g.cleanText(*s); ok {
+			*s = cutText(text, annal.Fields[f].Max)
+			flags = append(flags, annal.FlagRedacted+annal.Fields[f].Name)
+		}
+	}
+	if e.Extra != "" && g.suspects(e.Extra) {
+		flags = g.cleanExtra(e, flags)
+	}
+	return flags
+}
+
+// cleanText returns s without the secrets that show by their shape.
+func (g *Guard) cleanText(s string) (string, bool) {
+	m, ok := g.shapes.find(s, 0)
+	if !ok {
+		return s, false
+	}
+	var b strings.Builder
+	from := 0
+	for ; ok; m, ok = g.shapes.find(s, from) {
+		b.WriteString(s[from:m.from])
+		b.WriteString(m.kind.mark())
+		g.counts[m.kind].Add(1)
+		from = m.to
+	}
+	b.WriteString(s[from:])
+	return b.String(), true
+}
