@@ -272,36 +272,3 @@ func TestOlderEpochsDoNotCount(t *testing.T) {
 		t.Errorf("a recycled file gave %v, %v, %v; want nothing", got, damages, err)
 	}
 }
-
-// Whatever a file holds, it opens without a panic, and what is replayed once is
-// replayed again.
-func FuzzReadFile(f *testing.F) {
-	disk := vfs.NewMem(1)
-	fillLog(f, config(disk), 10)
-	files := capture(f, disk)
-	name := files.logs()[0]
-	f.Add(files[name])
-	f.Add(files[name][:5000])
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		disk := image{name: b}.disk(t)
-		l, got, damages, err := collect(config(disk), 0)
-		if errors.Is(err, wal.ErrForeign) || errors.Is(err, wal.ErrVersion) {
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range damages {
-			if d.From < 0 || d.From > d.To || d.To > int64(len(b))+4096 || d.LostFrom > d.LostTo {
-				t.Errorf("impossible damage %v of a file of %d bytes", d, len(b))
-			}
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if _, again, _, err := collect(config(disk), 0); err != nil || !slices.EqualFunc(again, got, written.equal) {
-			t.Errorf("second replay: %v, %v; first %v", again, err, got)
-		}
-	})
-}

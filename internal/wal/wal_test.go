@@ -125,6 +125,28 @@ func TestAppendRefuses(t *testing.T) {
 	}
 }
 
+// A log that lost its end, or was left behind by sealed data, goes on from
+// where the caller says, in a file of its own.
+func TestOpenBeyondTheEnd(t *testing.T) {
+	disk := vfs.NewMem(1)
+	all := fillLog(t, config(disk), 10)
+	end := all[len(all)-1].position + uint64(all[len(all)-1].count)
+	l, _, damages, err := collect(config(disk), end+100)
+	if err != nil || len(damages) > 0 {
+		t.Fatal(err, damages)
+	}
+	if err := l.Append(wal.Record{Position: end + 100, Count: 1}, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, got, damages, err := collect(config(disk), end+100); len(got) != 1 || len(damages) > 0 || err != nil {
+		t.Errorf("replay gives %v, %v, %v; want one record", got, damages, err)
+	}
+	_, got, damages, err := collect(config(disk), 0)
+	if len(got) != len(all)+1 || err != nil || len(damages) != 1 || damages[0].LostFrom != end || damages[0].LostTo != end+100 {
+		t.Errorf("replay of all gives %d records, %v, %v; want %d and positions %d to %d lost", len(got), damages, err, len(all)+1, end, end+99)
+	}
+}
+
 func TestReplayStopsAtTheCallersError(t *testing.T) {
 	cfg := config(vfs.NewMem(1))
 	fillLog(t, cfg, 5)
