@@ -2,9 +2,7 @@ package bench
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"math"
 	"reflect"
 	"time"
 
@@ -22,14 +20,33 @@ type document struct {
 	Events []json.RawMessage `json:"events"` // native page
 	Logs   []json.RawMessage `json:"logs"`   // ScaiVault page or trail
 
+	HasMore bool   `json:"has_more"`
+	Cursor  string `json:"cursor"` // "": null
+
+	Secret   string `json:"secret_path"` // ScaiVault trail
+	Identity string `json:"identity_id"`
+
 	Summary trailSummary `json:"summary"`
 
-	TotalEvents      uint64            `json:"total_events"`
+	Total     uint64                   `json:"total"` // native summary
+	Outcomes  map[string]uint64        `json:"outcomes"`
+	First     string                   `json:"first"`
+	Last      string                   `json:"last"`
+	Breakdown map[string][]nativeCount `json:"breakdown"`
+	Top       map[string][]nativeCount `json:"top"`
+
+	TotalEvents      uint64            `json:"total_events"` // ScaiVault summary
 	SuccessfulEvents uint64            `json:"successful_events"`
 	FailedEvents     uint64            `json:"failed_events"`
 	Actions          map[string]uint64 `json:"actions_breakdown"`
 	TopIdentities    []topEntry        `json:"top_identities"`
 	TopResources     []topEntry        `json:"top_resources"`
+}
+
+type nativeCount struct {
+	Value  string `json:"value"`
+	Count  uint64 `json:"count"`
+	Failed uint64 `json:"failed"`
 }
 
 type topEntry struct {
@@ -58,109 +75,20 @@ func (a *ask) verify(body []byte) error {
 	return a.check(ans)
 }
 
-// A comparer compares an event as the server shows it with event i; it also
-// says which event the server's claims to be.
-type comparer func(g *Generator, i uint64, raw []byte) error
-
-// identify returns which event raw is, by its request id in either dialect.
-func identify(g *Generator, raw []byte) (uint64, error) {
-	var e struct {
-		RequestID string `json:"request_id"`
-		Request   struct {
-			ID string `json:"id"`
-		} `json:"request"`
-	}
-	if err := json.Unmarshal(raw, &e); err != nil {
-		return 0, err
-	}
-	if e.RequestID == "" {
-		e.RequestID = e.Request.ID
-	}
-	i, ok := g.Index(e.RequestID)
-	if !ok {
-		return 0, fmt.Errorf("no generated event has the request id %q", e.RequestID)
-	}
-	return i, nil
-}
-
-// checkPage checks that the events are those that the reference found, complete,
-// in order and equal in every field.
-func (a *answer) checkPage(p *picker, want *probe, events []json.RawMessage, same comparer) error {
-	if n := min(want.total, uint64(want.keep)); uint64(len(events)) != n {
-		return fmt.Errorf("%d events, want %d", len(events), n)
-	}
-	belongs := map[uint64]int64{}
-	for _, h := range want.newest {
-		belongs[h.index] = h.key
-	}
-	last := int64(math.MaxInt64)
-	for at, raw := range events {
-		i, err := identify(p.gen, raw)
-		if err != nil {
-			return fmt.Errorf("event %d of the page: %w", at, err)
-		}
-		key, ok := belongs[i]
-		if !ok || key > last {
-			return fmt.Errorf("event %d of the page is generated event %d, which does not belong there", at, i)
-		}
-		delete(belongs, i) // none may come twice
-		last = key
-		if err := same(p.gen, i, raw); err != nil {
-			return fmt.Errorf("event %d of the page: %w", at, err)
-		}
+// checkMore checks that the page says whether there are further ones.
+func (a *answer) checkMore(want *probe) error {
+	if more := want.total > uint64(want.keep); a.doc.HasMore != more || (a.doc.Cursor != "") != more {
+		return fmt.Errorf("has_more is %v with the cursor %q, want %v", a.doc.HasMore, a.doc.Cursor, more)
 	}
 	return nil
 }
 
-// nativeEvent compares all that the emitter said.
-func nativeEvent(g *Generator, i uint64, raw []byte) error {
-	var want annal.Event
-	g.Event(i, &want)
-	var got, expected map[string]any
-	if err := errors.Join(json.Unmarshal(raw, &got), json.Unmarshal(want.AppendCanonical(nil), &expected)); err != nil {
-		return err
+// checkTrail checks the part of a trail that is a page.
+func (a *answer) checkTrail(p *picker, all *probe) error {
+	if got, want := a.doc.Secret+a.doc.Identity, all.query.Where[0].Values[0]; got != want {
+		return fmt.Errorf("the trail is of %q, want %q", got, want)
 	}
-	for _, assigned := range []string{"id", "seq", "position", "received"} {
-		if _, ok := got[assigned]; !ok {
-			return fmt.Errorf("event %d has no %s", i, assigned)
-		}
-		delete(got, assigned)
-	}
-	if !reflect.DeepEqual(got, expected) {
-		return fmt.Errorf("event %d is %v, want %v", i, got, expected)
-	}
-	return nil
-}
-
-// scaiEvent compares all that an entry of ScaiVault shows.
-func scaiEvent(g *Generator, i uint64, raw []byte) error {
-	var e annal.Event
-	g.Event(i, &e)
-	var got map[string]any
-	if err := json.Unmarshal(raw, &got); err != nil {
-		return err
-	}
-	extra := map[string]any{}
-	if e.Extra != "" {
-		if err := json.Unmarshal([]byte(e.Extra), &extra); err != nil {
-			return err
-		}
-	}
-	for name, want := range map[string]any{
-		"timestamp": annal.FormatTime(e.Time, 6), "action": e.Action, "secret_path": e.Resource.Path,
-		"identity_type": e.Actor.Type, "identity_id": e.Actor.ID, "source_ip": e.Source.IP,
-		"user_agent": e.Source.UserAgent, "success": e.Outcome == annal.Success, "request_id": e.Request.ID,
-		"extra_data": extra,
-	} {
-		if !reflect.DeepEqual(got[name], want) {
-			return fmt.Errorf("event %d: %s is %v, want %v", i, name, got[name], want)
-		}
-	}
-	ms, ok := got["duration_ms"].(float64)
-	if !ok || ms != math.Trunc(ms) || math.Abs(ms-annal.Milliseconds(e.Request.Duration)) >= 1 {
-		return fmt.Errorf("event %d: duration_ms is %v, want %v to the millisecond", i, got["duration_ms"], e.Request.Duration)
-	}
-	return nil
+	return firstError(a.checkMore(all), a.checkPage(p, all, a.doc.Logs, scaiEvent))
 }
 
 func (a *answer) checkPathSummary(recent *probe) error {
@@ -169,8 +97,8 @@ func (a *answer) checkPathSummary(recent *probe) error {
 		same("total_reads_30d", s.Reads, count(by["read"])),
 		same("total_writes_30d", s.Writes, count(by["write"])),
 		same("unique_accessors_30d", s.Accessors, uint64(len(recent.of(annal.ActorID)))),
-		sameTime("last_read", s.LastRead, lastOf(by["read"])),
-		sameTime("last_write", s.LastWrite, lastOf(by["write"])),
+		sameTime("last_read", s.LastRead, lastOf(by["read"]), 6),
+		sameTime("last_write", s.LastWrite, lastOf(by["write"]), 6),
 	)
 }
 
@@ -179,8 +107,41 @@ func (a *answer) checkIdentitySummary(recent *probe) error {
 	return firstError(
 		same("total_actions_30d", s.Actions, recent.total),
 		same("secrets_accessed_30d", s.Secrets, uint64(len(recent.of(annal.ResourcePath)))),
-		sameTime("last_activity", s.LastActivity, recent.last),
+		sameTime("last_activity", s.LastActivity, recent.last, 6),
 	)
+}
+
+func (a *answer) checkNativeSummary(want *probe) error {
+	d := &a.doc
+	for o, n := range want.outcomes {
+		if err := same(annal.Outcome(o).String(), d.Outcomes[annal.Outcome(o).String()], n); err != nil {
+			return err
+		}
+	}
+	top := func(f annal.Field) []annal.Count {
+		all := want.ranked(f)
+		return all[:min(len(all), topEntries)]
+	}
+	return firstError(
+		same("total", d.Total, want.total),
+		sameTime("first", d.First, want.first, 9),
+		sameTime("last", d.Last, want.last, 9),
+		sameCounts("breakdown of actions", d.Breakdown[annal.Action.String()], want.ranked(annal.Action)),
+		sameCounts("top identities", d.Top[annal.ActorID.String()], top(annal.ActorID)),
+		sameCounts("top paths", d.Top[annal.ResourcePath.String()], top(annal.ResourcePath)),
+	)
+}
+
+func sameCounts(name string, got []nativeCount, want []annal.Count) error {
+	if len(got) != len(want) {
+		return fmt.Errorf("%s has %d entries, want %d", name, len(got), len(want))
+	}
+	for i, c := range want {
+		if (got[i] != nativeCount{c.Value, c.N, c.Failed}) {
+			return fmt.Errorf("%s[%d] is %v, want %v", name, i, got[i], c)
+		}
+	}
+	return nil
 }
 
 func (a *answer) checkScaiSummary(want *probe) error {
@@ -226,8 +187,8 @@ func same(name string, got, want uint64) error {
 }
 
 // sameTime compares a time as shown, "" or null when there is none.
-func sameTime(name, got string, want time.Time) error {
-	if want.IsZero() && got == "" || !want.IsZero() && got == annal.FormatTime(want, 6) {
+func sameTime(name, got string, want time.Time, digits int) error {
+	if want.IsZero() && got == "" || !want.IsZero() && got == annal.FormatTime(want, digits) {
 		return nil
 	}
 	return fmt.Errorf("%s is %q, want %v", name, got, want)

@@ -34,7 +34,7 @@ func (g *Generator) Cases(stored uint64) []Case {
 	sum := func(sel selector) func() Inquiry {
 		return func() Inquiry {
 			q := p.query(sel)
-			return Inquiry{Sum: &q, By: []annal.Field{annal.Action, annal.ActorID, annal.ResourcePath}}
+			return Inquiry{Sum: &q, By: counted()}
 		}
 	}
 	return []Case{

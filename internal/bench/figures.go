@@ -82,29 +82,61 @@ func (r *Report) Met() bool {
 	return len(r.Wrong) == 0 && !slices.ContainsFunc(r.Figures, func(f Figure) bool { return !f.Met() })
 }
 
-// WriteTable writes the figures for people: measured against target.
+// WriteTable writes the figures for people: measured against target. What
+// belongs to a median stands in its line.
 func (r *Report) WriteTable(out io.Writer) error {
 	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "figure\ttarget\tmeasured\t")
+	fmt.Fprintln(t, "figure\ttarget\tmeasured\t\tp99\tasked")
 	for _, f := range r.Figures {
-		target, verdict := "", ""
-		if f.Target != 0 {
-			sign := "≤ "
-			if rises(f.Key) {
-				sign = "≥ "
-			}
-			target = sign + number(f.Target)
-			verdict = "ok"
-			if !f.Met() {
-				verdict = "missed"
-			}
+		if r.folded(f.Key) {
+			continue
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", f.Key, target, number(f.Value), verdict)
+		p99, asked := "", ""
+		if name, ok := strings.CutSuffix(f.Key, medianSuffix); ok {
+			p99, asked = r.shown(name+"_p99_ms"), r.shown(name+"_asked")
+		}
+		target, verdict := f.against()
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Key, target, number(f.Value), verdict, p99, asked)
 	}
 	for _, w := range r.Wrong {
 		fmt.Fprintf(t, "WRONG ANSWER: %s\n", w)
 	}
 	return t.Flush()
+}
+
+const medianSuffix = "_p50_ms"
+
+// folded reports whether a figure is shown in its median's line.
+func (r *Report) folded(key string) bool {
+	for _, suffix := range []string{"_p99_ms", "_asked"} {
+		name, ok := strings.CutSuffix(key, suffix)
+		if _, median := r.Value(name + medianSuffix); ok && median && targets[key] == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Report) shown(key string) string {
+	if v, ok := r.Value(key); ok {
+		return number(v)
+	}
+	return ""
+}
+
+// against returns a figure's target and whether it is reached; "" without one.
+func (f Figure) against() (target, verdict string) {
+	if f.Target == 0 {
+		return "", ""
+	}
+	sign, verdict := "≤ ", "ok"
+	if rises(f.Key) {
+		sign = "≥ "
+	}
+	if !f.Met() {
+		verdict = "missed"
+	}
+	return sign + number(f.Target), verdict
 }
 
 // number writes v with about four digits, grouped by thousands.

@@ -1,8 +1,6 @@
 package bench
 
 import (
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -89,6 +87,8 @@ func questions() []question {
 		{"prefix_failed_30d", 200, nativePage(prefixFailed)},
 		{"rare_text", 100, nativePage(rareText)},
 		{"by_id", 300, byID},
+		{"summary_30d", 50, nativeSummary(oddMonth)},
+		{"summary_90d", 50, nativeSummary(wholeSpan)},
 		{"path_trail_30d", 200, pathTrail},
 		{"identity_trail_30d", 200, identityTrail},
 		{"scaivault_newest_100", 300, scaiPage(func(p *picker, q *annal.Query) {})},
@@ -170,7 +170,9 @@ func nativePage(sel selector) func(*picker) ask {
 		want := &probe{query: q, keep: q.Limit}
 		return ask{
 			path: "/v1/events?" + parameters(&q, nativeNames), tenant: q.Tenants[0], probes: []*probe{want},
-			check: func(a *answer) error { return a.checkPage(p, want, a.doc.Events, nativeEvent) },
+			check: func(a *answer) error {
+				return firstError(a.checkMore(want), a.checkPage(p, want, a.doc.Events, nativeEvent))
+			},
 		}
 	}
 }
@@ -181,7 +183,25 @@ func scaiPage(sel selector) func(*picker) ask {
 		want := &probe{query: q, keep: q.Limit}
 		return ask{
 			path: "/v1/audit/logs?" + parameters(&q, scaiNames), tenant: q.Tenants[0], probes: []*probe{want},
-			check: func(a *answer) error { return a.checkPage(p, want, a.doc.Logs, scaiEvent) },
+			check: func(a *answer) error {
+				return firstError(a.checkMore(want), a.checkPage(p, want, a.doc.Logs, scaiEvent))
+			},
+		}
+	}
+}
+
+// counted are the fields whose values a summary counts.
+func counted() []annal.Field {
+	return []annal.Field{annal.Action, annal.ActorID, annal.ResourcePath}
+}
+
+func nativeSummary(sel selector) func(*picker) ask {
+	return func(p *picker) ask {
+		q := p.query(sel)
+		want := &probe{query: q, fields: counted()}
+		return ask{
+			path: "/v1/events/summary?" + bounds(&q), tenant: q.Tenants[0], probes: []*probe{want},
+			check: func(a *answer) error { return a.checkNativeSummary(want) },
 		}
 	}
 }
@@ -189,7 +209,7 @@ func scaiPage(sel selector) func(*picker) ask {
 func scaiSummary(sel selector) func(*picker) ask {
 	return func(p *picker) ask {
 		q := p.query(sel)
-		want := &probe{query: q, fields: []annal.Field{annal.Action, annal.ActorID, annal.ResourcePath}}
+		want := &probe{query: q, fields: counted()}
 		return ask{
 			path: "/v1/audit/summary?" + bounds(&q), tenant: q.Tenants[0], probes: []*probe{want},
 			check: func(a *answer) error { return a.checkScaiSummary(want) },
@@ -211,7 +231,7 @@ func pathTrail(p *picker) ask {
 	return ask{
 		path: "/v1/audit/secrets/" + e.Resource.Path, tenant: e.Tenant, probes: []*probe{all, recent}, later: later,
 		check: func(a *answer) error {
-			return firstError(a.checkPage(p, all, a.doc.Logs, scaiEvent),
+			return firstError(a.checkTrail(p, all),
 				either(a.checkPathSummary(recent), a.checkPathSummary(later)))
 		},
 	}
@@ -223,7 +243,7 @@ func identityTrail(p *picker) ask {
 	return ask{
 		path: "/v1/audit/identities/" + e.Actor.ID, tenant: e.Tenant, probes: []*probe{all, recent}, later: later,
 		check: func(a *answer) error {
-			return firstError(a.checkPage(p, all, a.doc.Logs, scaiEvent),
+			return firstError(a.checkTrail(p, all),
 				either(a.checkIdentitySummary(recent), a.checkIdentitySummary(later)))
 		},
 	}
@@ -244,54 +264,4 @@ func either(a, b error) error {
 		return nil
 	}
 	return a
-}
-
-// names says how a dialect spells filters.
-type names struct {
-	field   map[annal.Field]string
-	outcome func(url.Values)
-}
-
-var nativeNames = names{
-	field: map[annal.Field]string{
-		annal.Action: "action", annal.ActorID: "actor.id", annal.RequestID: "request.id", annal.ResourcePath: "path_prefix",
-	},
-	outcome: func(v url.Values) { v["outcome"] = []string{"failure", "denied", "error"} },
-}
-
-var scaiNames = names{
-	field: map[annal.Field]string{
-		annal.Action: "action", annal.ActorID: "identity_id", annal.RequestID: "request_id", annal.ResourcePath: "path_prefix",
-	},
-	outcome: func(v url.Values) { v.Set("success", "false") },
-}
-
-func parameters(q *annal.Query, n names) string {
-	v := timeBounds(q)
-	v.Set("limit", strconv.Itoa(q.Limit))
-	for _, f := range q.Where {
-		if f.Fields[0] == annal.ResultOutcome {
-			n.outcome(v)
-			continue
-		}
-		v.Set(n.field[f.Fields[0]], f.Values[0])
-	}
-	if q.Text != "" {
-		v.Set("text", q.Text)
-	}
-	return v.Encode()
-}
-
-func bounds(q *annal.Query) string { return timeBounds(q).Encode() }
-
-// timeBounds spells a query's times: "to" is inclusive on the wire.
-func timeBounds(q *annal.Query) url.Values {
-	v := url.Values{}
-	if !q.Since.IsZero() {
-		v.Set("from", annal.FormatTime(q.Since, 9))
-	}
-	if !q.Until.IsZero() {
-		v.Set("to", annal.FormatTime(q.Until.Add(-1), 9))
-	}
-	return v
 }

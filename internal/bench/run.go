@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
+	"strconv"
 	"time"
 
 	"annal"
@@ -205,26 +205,28 @@ func (r *run) measureDisk(context.Context) error {
 	return nil
 }
 
-// stream reads the newest events as one answer.
+// stream reads the newest events as one answer, and keeps its beginning to
+// check it.
 func (r *run) stream(ctx context.Context) error {
-	n := uint64(r.cfg.Stream)
-	var from annal.Event
-	r.gen.Event(r.stored-min(n+n/singlesShare, r.stored), &from)
 	tenant := ""
 	if r.gen.mix.Tenants == 1 {
-		tenant = from.Tenant
+		tenant = r.gen.tenants[0]
 	}
-	v := url.Values{"from": {annal.FormatTime(from.Time, 9)}}
+	path := "/v1/events?limit=" + strconv.Itoa(r.cfg.Stream)
 	w, err := r.server.target.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer w.close()
 	lines, size := 0, 0
+	var head []byte
 	server, began := r.server.cpu(), time.Now()
-	err = w.stream(r.server.target.appendHead(nil, "GET", "/v1/events?"+v.Encode(), tenant, ndjson, 0), func(part []byte) error {
+	err = w.stream(r.server.target.appendHead(nil, "GET", path, tenant, ndjson, 0), func(part []byte) error {
 		lines += bytes.Count(part, []byte{'\n'})
 		size += len(part)
+		if len(head) < streamHead {
+			head = append(head, part...)
+		}
 		return nil
 	})
 	took := time.Since(began).Seconds()
@@ -236,15 +238,35 @@ func (r *run) stream(ctx context.Context) error {
 	if r.server.measured() && lines > 0 {
 		r.report.add("stream_server_cpu_s_per_million", (r.server.cpu()-server)*million/float64(lines))
 	}
-	if r.gen.mix.Tenants > 1 {
-		return nil
+	if tenant == "" {
+		return nil // there may be events of others among them
 	}
-	want := &probe{query: annal.Query{Since: from.Time}}
-	r.pending = append(r.pending, &kept{question: "stream", ask: ask{
-		probes: []*probe{want},
-		check:  func(*answer) error { return same("streamed lines", uint64(lines), want.total) },
-	}, body: []byte("{}")})
+	want := &probe{query: annal.Query{Tenants: []string{tenant}}, keep: min(pageLimit, r.cfg.Stream)}
+	r.pending = append(r.pending, &kept{question: "stream", body: []byte("{}"), ask: ask{
+		path: path, probes: []*probe{want},
+		check: func(a *answer) error {
+			return firstError(
+				same("streamed lines", uint64(lines), min(want.total, uint64(r.cfg.Stream))),
+				a.checkPage(newPicker(r.gen, r.stored), want, firstLines(head, min(pageLimit, r.cfg.Stream)), nativeEvent))
+		},
+	}})
 	return nil
+}
+
+const streamHead = 256 << 10 // bytes of a stream that are kept
+
+// firstLines returns at most n whole lines.
+func firstLines(b []byte, n int) []json.RawMessage {
+	var lines []json.RawMessage
+	for len(lines) < n {
+		line, rest, ok := bytes.Cut(b, []byte{'\n'})
+		if !ok {
+			break
+		}
+		lines = append(lines, line)
+		b = rest
+	}
+	return lines
 }
 
 func (r *run) addMemory() {

@@ -17,6 +17,8 @@ var targets = map[string]float64{
 	"prefix_failed_30d_p50_ms":  3,
 	"path_trail_30d_p50_ms":     5,
 	"identity_trail_30d_p50_ms": 5,
+	"summary_30d_p50_ms":        20,
+	"summary_90d_p50_ms":        6,
 	"rare_text_p50_ms":          6,
 
 	"scaivault_newest_100_p50_ms":        0.7,
