@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 )
@@ -68,19 +69,22 @@ func (c *limitedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// boundBody gives each request's body limit to arrive. (http.Server.ReadTimeout
-// would also end long answers, such as a tail.)
+// boundBody gives each request's body limit to arrive, and cuts off who takes
+// longer. (http.Server.ReadTimeout would also end long answers, such as a tail.)
 func boundBody(limit time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == nil || r.Body == http.NoBody {
 			next.ServeHTTP(w, r)
 			return
 		}
-		control := http.NewResponseController(w)
-		if control.SetReadDeadline(time.Now().Add(limit)) == nil {
-			r.Body = &boundedBody{ReadCloser: r.Body, control: control}
+		body := &boundedBody{ReadCloser: r.Body, control: http.NewResponseController(w)}
+		if body.control.SetReadDeadline(time.Now().Add(limit)) == nil {
+			r.Body = body
 		}
 		next.ServeHTTP(w, r)
+		if body.late {
+			panic(http.ErrAbortHandler) // whatever the answer is, it is not to what was meant
+		}
 	})
 }
 
@@ -88,12 +92,16 @@ func boundBody(limit time.Duration, next http.Handler) http.Handler {
 type boundedBody struct {
 	io.ReadCloser
 	control *http.ResponseController
+	late    bool
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		_ = b.control.SetReadDeadline(time.Time{}) // a connection that cannot be told is about to end
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		b.late = true
 	}
 	return n, err
 }
