@@ -177,7 +177,9 @@ func (x *indexBuilder) addPostings(f annal.Field, codes []uint32, size int) {
 }
 
 // addCounts counts each tenant's codes: four vecs, where each tenant's entries
-// begin, the codes, how many rows, and how many of them did not succeed.
+// begin, the codes, how many rows, and how many of them did not succeed. A
+// tenant whose codes hardly repeat has no entries: its rows are counted when
+// asked.
 func (x *indexBuilder) addCounts(f annal.Field, codes []uint32, size int) {
 	n, failed := make([]uint32, size), make([]uint32, size)
 	var starts, outCodes, outN, outFailed []uint32
@@ -197,8 +199,11 @@ func (x *indexBuilder) addCounts(f annal.Field, codes []uint32, size int) {
 		}
 		slices.Sort(seen)
 		starts = append(starts, uint32(len(outCodes)))
+		keep := len(seen)*rowsPerCount <= int(hi-lo)
 		for _, c := range seen {
-			outCodes, outN, outFailed = append(outCodes, c), append(outN, n[c]), append(outFailed, failed[c])
+			if keep {
+				outCodes, outN, outFailed = append(outCodes, c), append(outN, n[c]), append(outFailed, failed[c])
+			}
 			n[c], failed[c] = 0, 0
 		}
 	}
@@ -211,12 +216,16 @@ func (x *indexBuilder) addCounts(f annal.Field, codes []uint32, size int) {
 	x.put(kindCounts, uint8(f), append(b, make([]byte, wordPad)...))
 }
 
+// A tenant's counts are kept when its codes have at least so many rows each, on
+// average.
+const rowsPerCount = 4
+
 // countHeader is u32 entries and four vec headers.
 const countHeader = 4 + 4*vecHeader
 
 // Hash buckets hold about 1<<bucketShift rows.
 const (
-	bucketShift = 4
+	bucketShift = 5
 	hashHeader  = 8 + 2*vecHeader
 )
 

@@ -2,7 +2,6 @@ package segment
 
 import (
 	"encoding/binary"
-	"iter"
 	"sort"
 
 	"github.com/zeebo/xxh3"
@@ -198,36 +197,6 @@ func (s *Segment) MayContain(f annal.Field, block int, codes *CodeSet) bool {
 func (s *Segment) BlockTimes(block int) (least, most int64) {
 	z := s.idx.bytes(s.idxSec[kindZones][annal.Tenant])[block*16:]
 	return int64(binary.LittleEndian.Uint64(z)), int64(binary.LittleEndian.Uint64(z[8:]))
-}
-
-// A CodeCount counts the rows that have a code, and those of them that did not
-// succeed.
-type CodeCount struct {
-	Code   uint32
-	N      uint64
-	Failed uint64
-}
-
-// HasCounts reports whether Counts can be asked for a field: action, actor.id
-// and resource.path.
-func (s *Segment) HasCounts(f annal.Field) bool { return s.idxSec[kindCounts][f] >= 0 }
-
-// Counts yields how often each value of a field occurs in a tenant's rows, by
-// ascending code, when HasCounts; else nothing.
-func (s *Segment) Counts(f annal.Field, tenant TenantRange) iter.Seq[CodeCount] {
-	return func(yield func(CodeCount) bool) {
-		if !s.HasCounts(f) {
-			return
-		}
-		b := s.idx.bytes(s.idxSec[kindCounts][f])
-		starts := vecAt(b, 4)
-		codes, n, failed := vecAt(b, 4+vecHeader), vecAt(b, 4+2*vecHeader), vecAt(b, 4+3*vecHeader)
-		for i := int(starts.at(int(tenant.Code))); i < int(starts.at(int(tenant.Code)+1)); i++ {
-			if !yield(CodeCount{uint32(codes.at(i)), n.at(i), failed.at(i)}) {
-				return
-			}
-		}
-	}
 }
 
 // MayHaveText reports whether a block may have a lower-case word somewhere in
