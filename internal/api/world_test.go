@@ -1,0 +1,289 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"annal"
+	"annal/internal/annaltest"
+	"annal/internal/auth"
+	"annal/internal/ingest"
+)
+
+// noon is when the clocks of tests begin.
+var noon = time.Date(2026, 4, 23, 12, 0, 0, 0, time.UTC)
+
+// A world is a whole server but for the disk: real ingest and auth over the
+// model log.
+type world struct {
+	t     testing.TB
+	clock atomic.Int64 // Unix nanoseconds
+	log   *annaltest.Model
+	auth  *auth.Store
+	cfg   Config
+	h     *server
+	check *checker
+}
+
+// The tokens of a world.
+type token struct{ secret string }
+
+func newWorld(t testing.TB) *world {
+	w := &world{t: t, check: newChecker(t)}
+	w.clock.Store(noon.UnixNano())
+	w.log = annaltest.New(w.now)
+	store, err := auth.Open(auth.Config{Dir: t.TempDir(), Now: w.now, Rand: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.auth = store
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w.cfg = Config{
+		Reader: w.log, Ingest: ingester{ingest.New(ingest.Config{Log: w.log, Now: w.now})},
+		Auth: authority{store, auth.Chain{store}}, CursorKey: []byte("the key of the test's cursors 32"), Now: w.now,
+	}
+	w.restart()
+	return w
+}
+
+// restart serves anew, say after cfg was changed.
+func (w *world) restart() { w.h = Handler(w.cfg).(*server) }
+
+func (w *world) now() time.Time           { return time.Unix(0, w.clock.Load()).UTC() }
+func (w *world) advance(by time.Duration) { w.clock.Add(int64(by)) }
+func (w *world) super(s ...string) token  { return w.token(auth.TokenSpec{Subject: "root", Scopes: s}) }
+func (w *world) of(tenant string) token {
+	return w.token(auth.TokenSpec{Subject: "user-of-" + tenant, Tenant: tenant})
+}
+func (w *world) partner(name string) token {
+	return w.token(auth.TokenSpec{Subject: "partner", Partner: name})
+}
+
+// token makes a token; without scopes it gets all of them.
+func (w *world) token(spec auth.TokenSpec) token {
+	w.t.Helper()
+	if len(spec.Scopes) == 0 {
+		spec.Scopes = auth.AllScopes()
+	}
+	_, secret, err := w.auth.Create(&auth.Caller{}, spec)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return token{secret}
+}
+
+// An answer is what came back.
+type answer struct {
+	*httptest.ResponseRecorder
+	t testing.TB
+}
+
+// ask sends a request and checks the answer against the OpenAPI document.
+func (w *world) ask(by token, method, target, body string, header ...string) answer {
+	w.t.Helper()
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	if by.secret != "" {
+		r.Header.Set("Authorization", "Bearer "+by.secret)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	return w.send(r)
+}
+
+func (w *world) send(r *http.Request) answer {
+	w.t.Helper()
+	rec := httptest.NewRecorder()
+	w.h.ServeHTTP(rec, r)
+	w.check.answer(w.t, w.h, r, rec)
+	return answer{rec, w.t}
+}
+
+func (w *world) get(by token, target string, header ...string) answer {
+	w.t.Helper()
+	return w.ask(by, "GET", target, "", header...)
+}
+
+// ok demands the status 200 or 201.
+func (a answer) ok() answer {
+	a.t.Helper()
+	if a.Code != 200 && a.Code != 201 {
+		a.t.Fatalf("answer is %d %s", a.Code, a.Body)
+	}
+	return a
+}
+
+// refused demands a status and a code in either dialect's shape.
+func (a answer) refused(status int, code string) answer {
+	a.t.Helper()
+	var body struct {
+		Code  string
+		Error struct{ Code string }
+	}
+	if err := json.Unmarshal(a.Body.Bytes(), &body); err != nil {
+		a.t.Fatalf("error body %q: %v", a.Body, err)
+	}
+	if a.Code != status || body.Code+body.Error.Code != code {
+		a.t.Errorf("answer is %d %s, want %d %s", a.Code, a.Body, status, code)
+	}
+	return a
+}
+
+// at returns the JSON value at a path such as "summary.last_read" or "logs.0".
+func (a answer) at(path string) any {
+	a.t.Helper()
+	var v any
+	if err := json.Unmarshal(a.Body.Bytes(), &v); err != nil {
+		a.t.Fatalf("%v: %s", err, a.Body)
+	}
+	for _, step := range strings.Split(path, ".") {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[step]
+		case []any:
+			var i int
+			if _, err := fmt.Sscan(step, &i); err != nil || i >= len(x) {
+				a.t.Fatalf("no %s in %s", path, a.Body)
+			}
+			v = x[i]
+		default:
+			a.t.Fatalf("no %s in %s", path, a.Body)
+		}
+	}
+	return v
+}
+
+// text is at, as fmt prints it.
+func (a answer) text(path string) string {
+	a.t.Helper()
+	return fmt.Sprint(a.at(path))
+}
+
+// column returns one member of each object in a list.
+func (a answer) column(list, member string) []string {
+	a.t.Helper()
+	items, ok := a.at(list).([]any)
+	if !ok {
+		a.t.Fatalf("%s is no list: %s", list, a.Body)
+	}
+	out := []string{}
+	for _, it := range items {
+		out = append(out, fmt.Sprint(it.(map[string]any)[member]))
+	}
+	return out
+}
+
+// put stores events directly.
+func (w *world) put(events ...annal.Event) []annal.Receipt {
+	w.t.Helper()
+	rs, err := w.log.Append(context.Background(), &annal.Batch{Events: events})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return rs
+}
+
+// event returns an event of acme's, at seconds after noon.
+func event(action, actor, path string, seconds int) annal.Event {
+	return annal.Event{
+		Time: noon.Add(time.Duration(seconds) * time.Second), Tenant: "acme", Action: action,
+		Actor: annal.Actor{Type: "user", ID: actor}, Resource: annal.Resource{Type: "secret", Path: path},
+	}
+}
+
+// The joints that the server has between the siblings.
+
+type ingester struct{ *ingest.Ingest }
+
+func (in ingester) Receive(ctx context.Context, r IngestRequest) (IngestResult, error) {
+	format := ingest.Native
+	if r.Format == FormatScaiVault {
+		format = ingest.ScaiVault
+	}
+	res, err := in.Ingest.Receive(ctx, ingest.Request{Body: r.Body, Format: format, Tenant: r.Tenant, Allow: r.Allow, Key: r.Key})
+	return IngestResult(res), err
+}
+
+type authority struct {
+	*auth.Store
+	chain auth.Chain
+}
+
+func (a authority) Authenticate(ctx context.Context, header string) (Caller, error) {
+	c, err := a.chain.Authenticate(ctx, header)
+	return Caller(c), err
+}
+
+func (a authority) Admit(c *Caller, tenant string) (bool, error) {
+	return a.Store.Admit((*auth.Caller)(c), tenant)
+}
+
+func (a authority) CreateToken(by *Caller, spec TokenSpec) (Token, string, error) {
+	t, secret, err := a.Create((*auth.Caller)(by), auth.TokenSpec(spec))
+	return Token(t), secret, err
+}
+
+func (a authority) Tokens(by *Caller) ([]Token, error) {
+	list, err := a.List((*auth.Caller)(by))
+	tokens := make([]Token, len(list))
+	for i := range list {
+		tokens[i] = Token(list[i])
+	}
+	return tokens, err
+}
+
+func (a authority) RevokeToken(by *Caller, id string) (Token, error) {
+	t, err := a.Revoke((*auth.Caller)(by), id)
+	return Token(t), err
+}
+
+func readFile(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// partnerOf gives tenants to a partner.
+func partnerOf(w *world, partner string, tenants ...string) {
+	w.t.Helper()
+	for _, id := range tenants {
+		if err := w.auth.SaveTenant(auth.Tenant{ID: id, Partner: partner}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+func specExpiring(at time.Time) auth.TokenSpec { return auth.TokenSpec{Subject: "brief", Expires: at} }
+
+// revokeRoot revokes every token of a subject "root".
+func revokeRoot(w *world) {
+	w.t.Helper()
+	list, err := w.auth.List(&auth.Caller{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, tok := range list {
+		if tok.Subject != "root" {
+			continue
+		}
+		if _, err := w.auth.Revoke(&auth.Caller{}, tok.ID); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
