@@ -191,6 +191,7 @@ func TestEveryOperationCanFail(t *testing.T) {
 		vfs.OpWrite:    func() error { _, err := f.Write([]byte("x")); return err },
 		vfs.OpSync:     f.Sync,
 		vfs.OpTruncate: func() error { return f.Truncate(1) },
+		vfs.OpAllocate: func() error { return f.Allocate(1) },
 	}
 	for op, call := range calls {
 		asked = nil

@@ -31,6 +31,7 @@ const (
 	OpWrite    Op = "write"
 	OpSync     Op = "sync"
 	OpTruncate Op = "truncate"
+	OpAllocate Op = "allocate"
 )
 
 // A Mem is a disk in memory, safe for concurrent use. It remembers which bytes

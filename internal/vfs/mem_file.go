@@ -101,6 +101,15 @@ func (f *memFile) Truncate(size int64) error {
 	return nil
 }
 
+func (f *memFile) Allocate(int64) error {
+	if err := f.disk.begin(OpAllocate, f.name); err != nil {
+		return err
+	}
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	return f.check(OpAllocate, true)
+}
+
 func (f *memFile) Close() error {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()

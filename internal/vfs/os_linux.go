@@ -1,6 +1,8 @@
 package vfs
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 
 	"golang.org/x/sys/unix"
@@ -12,6 +14,17 @@ func (f *osFile) syncData() error {
 	return f.control(func(fd int) error {
 		return uninterrupted(func() error { return unix.Fdatasync(fd) })
 	})
+}
+
+// Allocate reserves space; file systems that cannot are excused.
+func (f *osFile) Allocate(size int64) error {
+	err := f.control(func(fd int) error {
+		return uninterrupted(func() error { return unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, 0, size) })
+	})
+	if err == nil || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		return nil
+	}
+	return fmt.Errorf("allocate %d bytes for %s: %w", size, f.Name(), err)
 }
 
 // clearDirect turns an open file to buffered writes.

@@ -8,4 +8,7 @@ const directFlag = 0
 
 func (f *osFile) syncData() error { return f.File.Sync() }
 
+// Allocate does nothing: a write says when space is lacking.
+func (f *osFile) Allocate(int64) error { return nil }
+
 func (f *osFile) clearDirect() error { return nil }

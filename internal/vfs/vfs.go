@@ -61,6 +61,9 @@ type File interface {
 	// Sync makes the bytes and the size durable. After an error nothing is known
 	// about what was written since the last Sync, even if a later one succeeds.
 	Sync() error
+	// Allocate reserves the space of the first size bytes where the disk can, and
+	// says at once when there is not enough. Size and bytes stay as they are.
+	Allocate(size int64) error
 	// Truncate cuts the file, or extends it with zeros.
 	Truncate(size int64) error
 }

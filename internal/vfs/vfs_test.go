@@ -109,9 +109,9 @@ func write(d vfs.FS, name string, data []byte, off int64) string {
 	m, err2 := f.Write([]byte("tail"))
 	k, err3 := f.WriteAt([]byte("mid"), off)
 	cut := off%2 == 0
-	var err4 error
+	err4 := f.Allocate(off + 5000)
 	if cut {
-		err4 = f.Truncate(off)
+		err4 = errors.Join(err4, f.Truncate(off))
 	}
 	got := fmt.Sprint("write ", n, m, k, outcome(errors.Join(err, err2, err3, err4, f.Sync(), f.Close())))
 	return got + outcome(f.Sync())

@@ -23,6 +23,8 @@ func (buffered) OpenLog(name string) (vfs.File, error) {
 
 type bufferedFile struct{ *os.File }
 
+func (bufferedFile) Allocate(int64) error { return nil }
+
 func (f bufferedFile) Sync() error { return unix.Fdatasync(int(f.Fd())) }
 
 func BenchmarkAppend(b *testing.B) {

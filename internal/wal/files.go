@@ -134,6 +134,11 @@ func (l *Log) ahead() {
 		return
 	}
 	l.prepared = true
+	l.order()
+}
+
+// order has a file prepared unless one waits or is on its way.
+func (l *Log) order() {
 	l.mu.Lock()
 	needed := len(l.spares) == 0 && l.preparing == nil
 	if needed {
@@ -163,7 +168,7 @@ func (l *Log) prepare() {
 	l.spares = append(l.spares, s)
 }
 
-// fill makes a file of zeros. All its blocks are written, so that later writes
+// fill makes a file of zeros, and fails at once on a full disk. All its blocks are written, so that later writes
 // change no metadata and find their space.
 func (l *Log) fill(size int64) (spare, error) {
 	s := spare{name: path.Join(l.cfg.Dir, freeName(l.raise())), size: size}
@@ -188,6 +193,9 @@ func (l *Log) writeZeros(s spare) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := f.Allocate(s.size); err != nil {
+		return err
+	}
 	zeros := vfs.Aligned(int(min(s.size, fillChunk)))
 	for off := int64(0); off < s.size; off += int64(len(zeros)) {
 		zeros = zeros[:min(int64(len(zeros)), s.size-off)]

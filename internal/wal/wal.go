@@ -117,6 +117,9 @@ func Open(cfg Config, from uint64, replay func(Record) error) (*Log, []Damage, e
 		return nil, p.damages, err
 	}
 	l.adopt(d.free)
+	if l.active == nil && !cfg.Inline {
+		l.order()
+	}
 	return l, p.damages, nil
 }
 
