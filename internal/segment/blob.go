@@ -2,22 +2,29 @@ package segment
 
 import (
 	"encoding/binary"
+	"sort"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
 
 // A blob is a text column of one block that has no dictionary: a template, or
-// groups of groupRows rows compressed with zstd:
+// groups of rows compressed with zstd:
 //
-//	┌──────┬─────────┬────────┬───────────────────────┬───────────────────────────────┐
-//	│ 2 u8 │ 0 3 byte│ n u32  │ n+1 × offset u32      │ n × zstd(lengths (v), texts)  │
-//	└──────┴─────────┴────────┴───────────────────────┴───────────────────────────────┘
+//	┌──────┬─────────┬────────┬──────────────────────────────────┬───────────────────────────────┐
+//	│ 2 u8 │ 0 3 byte│ n u32  │ n+1 × (first row u32, offset u32)│ n × zstd(lengths (v), texts)  │
+//	└──────┴─────────┴────────┴──────────────────────────────────┴───────────────────────────────┘
+//
+// Rows count from the block's first; the last pair is the end of the block. A
+// group ends with its groupRows-th row, or with the row that fills groupBytes:
+// reading one row costs one group.
 const (
 	blobTemplate = 1
 	blobGroups   = 2
 	groupRows    = 128
+	groupBytes   = 16 << 10
 	groupsHeader = 8
+	groupEntry   = 8
 	maxGroup     = 1 << 30 // bytes of a group's text
 )
 
@@ -43,6 +50,7 @@ type blobWriter struct {
 	digits *digitTable
 	zstd   *zstd.Encoder
 	raw    []byte
+	bounds []int
 }
 
 // append packs rows lo to hi behind dst.
@@ -51,19 +59,35 @@ func (w *blobWriter) append(dst []byte, lo, hi int, at func(int) []byte) []byte 
 		return w.digits.appendTemplate(dst, s, lo, hi, at)
 	}
 	start := len(dst)
-	groups := (hi - lo + groupRows - 1) / groupRows
+	w.bounds = appendBounds(w.bounds[:0], lo, hi, at)
+	groups := len(w.bounds) - 1
 	dst = append(dst, blobGroups, 0, 0, 0)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(groups))
-	offs := len(dst)
-	dst = append(dst, make([]byte, (groups+1)*4)...)
-	for g := range groups {
-		binary.LittleEndian.PutUint32(dst[offs+g*4:], uint32(len(dst)-start))
-		from := lo + g*groupRows
-		w.raw = appendGroup(w.raw[:0], from, min(hi, from+groupRows), at)
-		dst = w.zstd.EncodeAll(w.raw, dst)
+	table := len(dst)
+	dst = append(dst, make([]byte, (groups+1)*groupEntry)...)
+	for g, row := range w.bounds {
+		binary.LittleEndian.PutUint32(dst[table+g*groupEntry:], uint32(row-lo))
+		binary.LittleEndian.PutUint32(dst[table+g*groupEntry+4:], uint32(len(dst)-start))
+		if g < groups {
+			w.raw = appendGroup(w.raw[:0], row, w.bounds[g+1], at)
+			dst = w.zstd.EncodeAll(w.raw, dst)
+		}
 	}
-	binary.LittleEndian.PutUint32(dst[offs+groups*4:], uint32(len(dst)-start))
 	return dst
+}
+
+// appendBounds appends the first row of each group, and hi.
+func appendBounds(b []int, lo, hi int, at func(int) []byte) []int {
+	first, size := lo, 0
+	b = append(b, lo)
+	for row := lo; row < hi; row++ {
+		if row-first == groupRows || size >= groupBytes {
+			b = append(b, row)
+			first, size = row, 0
+		}
+		size += len(at(row))
+	}
+	return append(b, hi)
 }
 
 func appendGroup(b []byte, lo, hi int, at func(int) []byte) []byte {
@@ -79,35 +103,61 @@ func appendGroup(b []byte, lo, hi int, at func(int) []byte) []byte {
 // checkGroups looks into a blob of n rows in groups; it returns what is wrong,
 // or "".
 func checkGroups(b []byte, n int) string {
-	groups := (n + groupRows - 1) / groupRows
-	if len(b) < groupsHeader+(groups+1)*4 || int(binary.LittleEndian.Uint32(b[4:])) != groups {
+	if len(b) < groupsHeader || uint64(u32(b[4:])) > uint64(n) {
 		return "bad groups"
 	}
-	at := uint32(groupsHeader + (groups+1)*4)
+	groups := u32(b[4:])
+	row, at := 0, groupsHeader+(groups+1)*groupEntry
+	if len(b) < at {
+		return "bad groups"
+	}
 	for g := range groups + 1 {
-		off := binary.LittleEndian.Uint32(b[groupsHeader+g*4:])
-		if off < at || off > uint32(len(b)) {
+		r, off := groupAt(b, g)
+		if off < at || off > len(b) || g == 0 && r != 0 || g > 0 && (r <= row || r > row+groupRows) {
 			return "bad groups"
 		}
-		at = off
+		row, at = r, off
+	}
+	if row != n {
+		return "bad groups"
 	}
 	return ""
 }
 
-// A group is one decoded group of texts.
-type group struct {
-	raw  []byte
-	ends [groupRows + 1]int // text i is raw[ends[i]:ends[i+1]]
+// groupAt returns the first row of group g of a blob, and where it lies.
+func groupAt(b []byte, g int) (row, off int) {
+	e := b[groupsHeader+g*groupEntry:]
+	return u32(e), u32(e[4:])
 }
 
-// decode reads group g of a checked blob; it returns what is wrong, or "".
-func (g *group) decode(b []byte, index, rows int) string {
-	from := binary.LittleEndian.Uint32(b[groupsHeader+index*4:])
-	to := binary.LittleEndian.Uint32(b[groupsHeader+index*4+4:])
+// groupOf returns the group of a checked blob that holds a row.
+func groupOf(b []byte, row int) int {
+	return sort.Search(u32(b[4:]), func(g int) bool {
+		next, _ := groupAt(b, g+1)
+		return next > row
+	})
+}
+
+// A group is one decoded group of texts: those of the rows first ≤ row < end of
+// its block.
+type group struct {
+	first, end int
+	raw        []byte
+	ends       [groupRows + 1]int // text i is raw[ends[i]:ends[i+1]]
+}
+
+// decode reads the group of a checked blob that holds a row; it returns what is
+// wrong, or "".
+func (g *group) decode(b []byte, row int) string {
+	index := groupOf(b, row)
+	first, from := groupAt(b, index)
+	end, to := groupAt(b, index+1)
+	g.first, g.end = 0, 0
 	var err error
 	if g.raw, err = sharedDecoder().DecodeAll(b[from:to], g.raw[:0]); err != nil {
 		return err.Error()
 	}
+	rows := end - first
 	p, sum := 0, 0
 	g.ends[0] = 0
 	for i := range rows {
@@ -125,7 +175,12 @@ func (g *group) decode(b []byte, index, rows int) string {
 	for i := range rows + 1 {
 		g.ends[i] += p
 	}
+	g.first, g.end = first, end
 	return ""
 }
 
-func (g *group) text(i int) []byte { return g.raw[g.ends[i]:g.ends[i+1]] }
+// text returns the text of a row of the group.
+func (g *group) text(row int) []byte {
+	i := row - g.first
+	return g.raw[g.ends[i]:g.ends[i+1]]
+}

@@ -189,7 +189,6 @@ type texts struct {
 	b     []byte
 	form  template // of the block, when b is a template
 	out   []byte
-	index int // of the group at hand; -1: none
 	group group
 }
 
@@ -204,18 +203,16 @@ func (t *texts) at(row int) []byte {
 		t.out = t.form.appendText(t.out[:0], i)
 		return t.out
 	}
-	if g := i / groupRows; g != t.index {
-		t.index = -1
-		if what := t.group.decode(t.b, g, min(groupRows, t.s.rowsOf(block)-g*groupRows)); what != "" {
+	if i < t.group.first || i >= t.group.end {
+		if what := t.group.decode(t.b, i); what != "" {
 			panic(t.damage(what))
 		}
-		t.index = g
 	}
-	return t.group.text(i % groupRows)
+	return t.group.text(i)
 }
 
 func (t *texts) enter(block int) {
-	t.block, t.index = -1, -1
+	t.block, t.group.first, t.group.end = -1, 0, 0
 	t.b = t.s.blob(t.f, block)
 	if t.b[0] == blobTemplate {
 		if what := t.form.parse(t.b, t.s.rowsOf(block)); what != "" {
