@@ -86,9 +86,25 @@ func (r *run) all(ctx context.Context) error {
 	return nil
 }
 
-// open starts the server, or finds the one that runs.
-func (r *run) open(ctx context.Context) (err error) {
+// open starts the server, or finds the one that runs. The mix's first tenant
+// must be empty: answers are compared with what is sent from now on.
+func (r *run) open(ctx context.Context) error {
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	n, err := r.total(ctx, r.gen.tenants[0])
+	if err == nil && n > 0 {
+		err = fmt.Errorf("the tenant %s of the server has %d events already; measure with an empty one", r.gen.tenants[0], n)
+		r.close()
+	}
+	return err
+}
+
+func (r *run) connect(ctx context.Context) (err error) {
 	if r.cfg.Binary != "" {
+		if err := os.MkdirAll(r.cfg.Dir, 0o755); err != nil {
+			return err
+		}
 		if r.server, err = newDaemon(&r.cfg); err != nil {
 			return err
 		}
@@ -97,13 +113,7 @@ func (r *run) open(ctx context.Context) (err error) {
 	}
 	r.server = &daemon{data: r.cfg.Data}
 	r.server.pid.Store(int64(r.cfg.PID))
-	if r.server.target, err = newTarget(r.cfg.Server, r.cfg.Token); err != nil {
-		return err
-	}
-	n, err := r.total(ctx, r.gen.tenants[0])
-	if err == nil && n > 0 {
-		err = fmt.Errorf("the tenant %s of the server has %d events already; measure with an empty one", r.gen.tenants[0], n)
-	}
+	r.server.target, err = newTarget(r.cfg.Server, r.cfg.Token)
 	return err
 }
 
