@@ -60,6 +60,9 @@ func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, &fs.PathError{Op: string(OpRead), Path: f.name, Err: fs.ErrInvalid}
 	}
+	if len(p) == 0 {
+		return 0, nil
+	}
 	if off >= int64(len(f.node.data)) {
 		return 0, io.EOF
 	}
