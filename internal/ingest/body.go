@@ -15,7 +15,9 @@ type parser struct {
 	req   *Request
 	now   time.Time // one for the whole batch
 	guard *Guard
-	r     strictjson.Reader
+	// client: the event will be sent to a server, which fills in its tenant and time.
+	client bool
+	r      strictjson.Reader
 
 	events  []annal.Event
 	invalid annal.InvalidError

@@ -12,13 +12,13 @@ import (
 // finish makes the event just read complete and notes what is wrong with it.
 func (p *parser) finish() {
 	e := p.e
-	if !p.tenant(e) {
+	if !(p.client && e.Tenant == "") && !p.tenant(e) {
 		return
 	}
 	p.defaults(e)
 	p.limits(e)
 	p.flags = p.guard.clean(e, p.flags)
-	if skewed(e.Time, p.now) {
+	if !p.client && skewed(e.Time, p.now) {
 		p.flags = append(p.flags, annal.FlagClockSkew)
 	}
 	e.Flags = canonicalFlags(p.flags)
