@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"annal/internal/bench"
+)
+
+type benchCmd struct {
+	Events int    `default:"10000000" help:"How many events to bring in."`
+	JSON   string `name:"json" placeholder:"FILE" help:"Also write the figures to this file, as one JSON object."`
+
+	Server string `env:"ANNAL_SERVER" placeholder:"URL" help:"Measure this server. Unset: start one of this binary with a new log, and kill it to see it recover."`
+	Token  string `env:"ANNAL_TOKEN" placeholder:"TOKEN" help:"The token for it."`
+	PID    int    `name:"pid" help:"Its process on this machine, to read CPU time and memory from."`
+	Data   string `placeholder:"DIR" help:"With --server, its data folder, to read sizes from; else where to keep the new log."`
+
+	Seed       uint64   `default:"1" help:"Which events: the same seed makes the same ones."`
+	Tenants    int      `default:"1" help:"How many tenants they belong to."`
+	Identities int      `help:"How many identities act; 0: 10,000."`
+	Shuffled   bool     `help:"Send them in random order of time instead of nearly sorted."`
+	Singles    int      `help:"Events to send one a request; 0: a twentieth, at most 200,000."`
+	ServeArg   []string `sep:"none" placeholder:"ARG" help:"A further argument of the serve command that is started."`
+}
+
+// Help says what is measured.
+func (benchCmd) Help() string {
+	return `Measures durable ingest, questions, streaming, size on disk, memory and recovery over loopback HTTP, and compares a
+sample of the answers with a slow reference. A wrong answer fails the run.
+
+Examples:
+  annal bench --events 1000000
+  annal bench --events 10000000 --json figures.json`
+}
+
+// Run measures and prints the table.
+func (b *benchCmd) Run(ctx context.Context, e *env) error {
+	cfg := bench.Config{
+		Mix:    bench.Mix{Seed: b.Seed, Events: b.Events, Identities: b.Identities, Tenants: b.Tenants, Shuffled: b.Shuffled},
+		Server: b.Server, Token: b.Token, PID: b.PID, Singles: b.Singles, ServeArgs: b.ServeArg, Progress: e.err,
+	}
+	if b.Server == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		cfg.Binary, cfg.Dir, cfg.Token = self, b.Data, ""
+	} else {
+		cfg.Data = b.Data
+	}
+	report, err := bench.Run(ctx, cfg)
+	return errors.Join(err, report.WriteTable(e.out), b.save(&report))
+}
+
+func (b *benchCmd) save(report *bench.Report) error {
+	if b.JSON == "" {
+		return nil
+	}
+	figures, err := json.Marshal(report)
+	if err != nil {
+		return fmt.Errorf("write figures: %w", err)
+	}
+	return os.WriteFile(b.JSON, append(figures, '\n'), 0o644)
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"annal/internal/store"
+	"annal/internal/vfs"
+)
+
+type checkCmd struct {
+	Data string `required:"" placeholder:"DIR" env:"ANNAL_DATA" help:"The data folder. No server may use it meanwhile."`
+	JSON bool   `name:"json" help:"The findings as one JSON object."`
+}
+
+// Help says what the exit code means.
+func (checkCmd) Help() string {
+	return `Exits with 0 when the log is sound and with 1 when it is not. It changes nothing.`
+}
+
+// Run verifies the data folder and names what is damaged.
+func (c *checkCmd) Run(e *env) error {
+	report, err := store.Check(store.Config{Dir: c.Data})
+	if errors.Is(err, vfs.ErrLocked) {
+		return fmt.Errorf("%s is in use; stop its server first, or check a copy", c.Data)
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printJSON(e, report)
+	} else {
+		err = c.print(e, &report)
+	}
+	if err == nil && len(report.Problems) > 0 {
+		return errSaid
+	}
+	return err
+}
+
+func (c *checkCmd) print(e *env, report *store.Report) error {
+	for _, problem := range report.Problems {
+		if _, err := fmt.Fprintln(e.out, problem); err != nil {
+			return err
+		}
+	}
+	verdict := "sound"
+	if n := len(report.Problems); n > 0 {
+		verdict = fmt.Sprintf("NOT SOUND, %d problems; docs/operations.md says what to do", n)
+	}
+	_, err := fmt.Fprintf(e.out, "%s: %d segments with %d events, and the write-ahead log: %s\n", c.Data, report.Segments, report.Events, verdict)
+	return err
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// asAnnal makes the test binary behave as annal, for tests that need its
+// process.
+const asAnnal = "ANNAL_TEST_BINARY"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asAnnal) != "" {
+		main()
+		return
+	}
+	testscript.Main(m, map[string]func(){"annal": main})
+}
+
+// TestScripts runs the files of testdata/script, each as a user at a shell
+// would: a server of their own, the real command line.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(env *testscript.Env) error {
+			address, err := freeAddress()
+			if err != nil {
+				return err
+			}
+			env.Setenv("LISTEN", address)
+			env.Setenv("ANNAL_SERVER", "http://"+address)
+			samples, err := filepath.Abs(filepath.Join("..", "..", "samples"))
+			env.Setenv("SAMPLES", samples)
+			return err
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code":   code,
+			"ready":  ready,
+			"admin":  admin,
+			"spoil":  spoil,
+			"setenv": setenv,
+		},
+	})
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+// code N COMMAND runs a command that must exit with N.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N COMMAND ARG…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// ready waits until the server answers.
+func ready(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: ready")
+	}
+	ts.Check(waitReady(ts.Getenv("ANNAL_SERVER")))
+}
+
+func waitReady(url string) error {
+	var last error
+	for range 200 {
+		resp, err := http.Get(url + "/v1/health/ready")
+		if err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+			err = fmt.Errorf("it answers %s", resp.Status)
+		}
+		last = err
+		time.Sleep(50 * time.Millisecond)
+	}
+	return fmt.Errorf("%s is not ready: %w", url, last)
+}
+
+// admin DIR takes the admin token of a data folder as ANNAL_TOKEN.
+func admin(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: admin DIR")
+	}
+	ts.Setenv("ANNAL_TOKEN", strings.TrimSpace(ts.ReadFile(filepath.Join(args[0], "admin-token"))))
+}
+
+// setenv NAME FILE sets a variable to what a file (or stdout) holds.
+func setenv(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: setenv NAME FILE")
+	}
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
+
+// spoil PATTERN changes a byte in the middle of the only file that matches.
+func spoil(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: spoil PATTERN")
+	}
+	names, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(names) != 1 {
+		ts.Fatalf("%s matches %v, want one file", args[0], names)
+	}
+	b, err := os.ReadFile(names[0])
+	ts.Check(err)
+	b[len(b)/2] ^= 0xff
+	ts.Check(os.WriteFile(names[0], b, 0o600))
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"annal"
+	"annal/client"
+)
+
+// A process is "annal serve" in a process of its own.
+type process struct {
+	cmd    *exec.Cmd
+	url    string
+	token  string
+	output *bytes.Buffer
+}
+
+func serve(t *testing.T, dir string, flags ...string) *process {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{url: "http://" + address, output: &bytes.Buffer{}}
+	p.cmd = exec.Command(self, append([]string{"serve", "--data", dir, "--listen", address}, flags...)...)
+	p.cmd.Env = append(os.Environ(), asAnnal+"=1")
+	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
+	if err := waitReady(p.url); err != nil {
+		p.kill()
+		t.Fatalf("%v\n%s", err, p.output)
+	}
+	token, err := os.ReadFile(filepath.Join(dir, "admin-token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.token = strings.TrimSpace(string(token))
+	return p
+}
+
+// kill ends the process as kill -9 does, and waits for its end.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+}
+
+// stop ends it as a service manager does.
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("the server ended with %v\n%s", err, p.output)
+	}
+}
+
+func (p *process) client(t *testing.T, retries int) *client.Client {
+	t.Helper()
+	c, err := client.New(client.Config{Server: p.url, Token: p.token, Retries: retries})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// A ledger is what writers were told is kept.
+type ledger struct {
+	mu    sync.Mutex
+	acked map[string]annal.Receipt // by event_id
+}
+
+// write appends batches until the server is gone. A batch without an answer is
+// sent again in the next round, by resend.
+func (l *ledger) write(t *testing.T, c *client.Client, name string, unanswered *[]annal.Event) {
+	for i := 0; ; i++ {
+		batch := *unanswered
+		if batch == nil {
+			batch = make([]annal.Event, 1+i%7)
+			for j := range batch {
+				batch[j] = annal.Event{
+					EventID: fmt.Sprintf("%s-%d-%d", name, i, j), Time: time.Now().UTC(), Tenant: fmt.Sprintf("t%d", j%3),
+					Actor: annal.Actor{ID: "user:" + name}, Action: "write", Extra: `{"filler":"` + strings.Repeat("x", i%400) + `"}`,
+				}
+			}
+		}
+		*unanswered = batch
+		res, err := c.Append(context.Background(), batch)
+		if err != nil {
+			if _, gone := err.(*client.UnreachableError); !gone {
+				t.Errorf("append: %v", err)
+			}
+			return
+		}
+		*unanswered = nil
+		l.mu.Lock()
+		for j := range batch {
+			receipt := res.Events[j]
+			receipt.Duplicate = false
+			l.acked[batch[j].EventID] = receipt
+		}
+		l.mu.Unlock()
+	}
+}
+
+// verify compares the log with the ledger: every acknowledged event is there
+// exactly once, at the place that was acknowledged.
+func (l *ledger) verify(t *testing.T, c *client.Client) {
+	t.Helper()
+	seen := map[string]annal.Receipt{}
+	for native, err := range c.Query(t.Context(), client.Query{Oldest: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := client.ParseEvent(native)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, twice := seen[e.EventID]; twice {
+			t.Errorf("%s is there twice", e.EventID)
+		}
+		seen[e.EventID] = annal.Receipt{ID: e.ID, Seq: e.Seq, Position: e.Position}
+	}
+	missing := 0
+	for id, want := range l.acked {
+		got, ok := seen[id]
+		if !ok {
+			missing++
+		} else if got != want {
+			t.Errorf("%s: is at %+v, acknowledged at %+v", id, got, want)
+		}
+	}
+	if missing > 0 {
+		t.Errorf("%d of %d acknowledged events are missing", missing, len(l.acked))
+	}
+}
+
+// killings is how often the server is killed; each time at another moment.
+const killings = 12
+
+// However often the process is killed while clients write: after each start
+// every acknowledged event is there exactly once, what was sent again is not
+// doubled, and the folder is sound.
+func TestKillNineLosesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	l := &ledger{acked: map[string]annal.Receipt{}}
+	const writers = 4
+	var unanswered [writers][]annal.Event
+	for round := range killings {
+		p := serve(t, dir)
+		l.verify(t, p.client(t, -1))
+		var wg sync.WaitGroup
+		for w := range writers {
+			c := p.client(t, -1)
+			wg.Go(func() { l.write(t, c, fmt.Sprintf("r%d-w%d", round, w), &unanswered[w]) })
+		}
+		time.Sleep(time.Duration(20+round*37%230) * time.Millisecond)
+		p.kill()
+		wg.Wait()
+		var out, errs strings.Builder
+		if code := run(context.Background(), &env{out: &out, err: &errs}, []string{"check", "--data", dir}); code != exitDone {
+			t.Fatalf("round %d: check exits with %d: %s%s", round, code, out.String(), errs.String())
+		}
+	}
+	p := serve(t, dir)
+	l.verify(t, p.client(t, -1))
+	if len(l.acked) < killings {
+		t.Errorf("only %d events were acknowledged; this proves little", len(l.acked))
+	}
+	p.stop(t)
+}
+
+// tail -f shows what is stored after it began, and what was newest before it,
+// each once.
+func TestTailFollows(t *testing.T) {
+	p := serve(t, filepath.Join(t.TempDir(), "data"))
+	c := p.client(t, -1)
+	store := func(id string, at time.Time) {
+		t.Helper()
+		if _, err := c.Append(t.Context(), []annal.Event{{EventID: id, Time: at, Actor: annal.Actor{ID: "a"}, Action: "read"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now().UTC()
+	store("old", now.Add(-time.Hour))
+	store("newest", now)
+	var out, errs lockedBuilder
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan int)
+	go func() {
+		ended <- run(ctx, &env{out: &out, err: &errs}, []string{"tail", "-f", "-n", "1", "--json", "--server", p.url, "--token", p.token})
+	}()
+	out.await(t, `"event_id":"newest"`)
+	store("late", now.Add(-2*time.Hour)) // its own time is older, but it comes now
+	out.await(t, `"event_id":"late"`)
+	cancel()
+	if code := <-ended; code != exitDone {
+		t.Errorf("tail ended with %d: %s", code, errs.String())
+	}
+	if got := out.String(); strings.Count(got, "\n") != 2 || strings.Contains(got, `"old"`) {
+		t.Errorf("tail showed\n%s", got)
+	}
+}
+
+// A lockedBuilder is output that is read while it is written.
+type lockedBuilder struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedBuilder) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuilder) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func (l *lockedBuilder) await(t *testing.T, text string) {
+	t.Helper()
+	for range 200 {
+		if strings.Contains(l.String(), text) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatalf("%s does not come; so far:\n%s", text, l.String())
+}
