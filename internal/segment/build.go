@@ -179,7 +179,7 @@ func (b *builder) addTenants() error {
 	startsOf(b.starts)
 	b.starts = append(b.starts, uint32(b.rows))
 	b.columns[annal.Tenant] = column{form: formTenant, dict: uint32(b.tenants), slot: int(annal.Tenant)}
-	dict, err := appendDict(nil, d.values)
+	dict, err := dictBytes(d.values)
 	if err != nil {
 		return fmt.Errorf("%s: %w", annal.Tenant, err)
 	}

@@ -77,16 +77,7 @@ func (b *builder) addTexts() error {
 	}
 	w := blobWriter{digits: newDigitTable(), zstd: newEncoder()}
 	for f := range annal.NumTexts {
-		at := b.textAt(f)
-		b.eachBlock(func(i, lo, hi int) {
-			binary.LittleEndian.PutUint32(b.cold[i][f*4:], uint32(len(b.cold[i])))
-			if b.columns[f].form == formBlob {
-				b.cold[i] = w.append(b.cold[i], lo, hi, at)
-			}
-		})
-		if b.columns[f].form == formBlob {
-			b.idx.addBlob(f, at)
-		}
+		b.addBlob(f, &w)
 	}
 	for i := range b.cold {
 		for slot := int(annal.NumTexts); slot <= b.slots; slot++ {
@@ -94,6 +85,20 @@ func (b *builder) addTexts() error {
 		}
 	}
 	return nil
+}
+
+// addBlob packs a field without a dictionary, if it is one, and notes in each
+// block where it lies.
+func (b *builder) addBlob(f annal.Field, w *blobWriter) {
+	for i := range b.cold {
+		binary.LittleEndian.PutUint32(b.cold[i][f*4:], uint32(len(b.cold[i])))
+	}
+	if b.columns[f].form != formBlob {
+		return
+	}
+	at := b.textAt(f)
+	b.eachBlock(func(i, lo, hi int) { b.cold[i] = w.append(b.cold[i], lo, hi, at) })
+	b.idx.addBlob(f, at)
 }
 
 // textOrder lists the text fields but tenant: first those that may be parents.
@@ -108,16 +113,27 @@ func textOrder() []annal.Field {
 	return order
 }
 
-// textAt returns how to read the texts of a field by row.
+// textAt returns how to read the texts of a field by row, from a copy in row
+// order, since every row is read several times.
 func (b *builder) textAt(f annal.Field) func(row int) []byte {
-	t, order := &b.c.Text[f], b.order
-	if order == nil {
-		return func(row int) []byte { return t.Bytes[t.Off[row]:t.Off[row+1]] }
+	t := &b.c.Text[f]
+	if b.order != nil {
+		t = t.sorted(b.order)
 	}
-	return func(row int) []byte {
-		i := order[row]
-		return t.Bytes[t.Off[i]:t.Off[i+1]]
+	return func(row int) []byte { return t.Bytes[t.Off[row]:t.Off[row+1]] }
+}
+
+// sorted returns the texts in the order given.
+func (t *TextColumn) sorted(order []uint32) *TextColumn {
+	c := &TextColumn{
+		Off:   make([]uint32, 1, len(order)+1),
+		Bytes: make([]byte, 0, t.Off[len(order)]-t.Off[0]),
 	}
+	for _, i := range order {
+		c.Bytes = append(c.Bytes, t.Bytes[t.Off[i]:t.Off[i+1]]...)
+		c.Off = append(c.Off, uint32(len(c.Bytes)))
+	}
+	return c
 }
 
 func (b *builder) addText(f annal.Field) error {
@@ -126,7 +142,7 @@ func (b *builder) addText(f annal.Field) error {
 		b.columns[f].form = formBlob
 		return nil
 	}
-	dict, err := appendDict(nil, d.values)
+	dict, err := dictBytes(d.values)
 	if err != nil {
 		return err
 	}

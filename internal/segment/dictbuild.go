@@ -74,8 +74,8 @@ func (d *coded) rows(dst, order []uint32) {
 	}
 }
 
-// appendDict writes a dictionary: u32 count, count+1 u32 offsets, the bytes.
-func appendDict(b []byte, values []string) ([]byte, error) {
+// dictBytes writes a dictionary: u32 count, count+1 u32 offsets, the bytes.
+func dictBytes(values []string) ([]byte, error) {
 	total := 0
 	for _, s := range values {
 		total += len(s)
@@ -83,6 +83,7 @@ func appendDict(b []byte, values []string) ([]byte, error) {
 	if total > maxDictText {
 		return nil, fmt.Errorf("a dictionary of %d bytes; at most %d are allowed", total, uint32(maxDictText))
 	}
+	b := make([]byte, 0, 4*(len(values)+2)+total)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(values)))
 	at := uint32(0)
 	for _, s := range values {

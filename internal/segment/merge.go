@@ -144,12 +144,7 @@ func (s *Segment) textColumn(f annal.Field, rows []uint32) (TextColumn, error) {
 	if rows == nil {
 		return plain, nil
 	}
-	t := TextColumn{Off: make([]uint32, 1, s.rows+1), Bytes: make([]byte, 0, len(plain.Bytes))}
-	for _, row := range rows {
-		t.Bytes = append(t.Bytes, plain.Bytes[plain.Off[row]:plain.Off[row+1]]...)
-		t.Off = append(t.Off, uint32(len(t.Bytes)))
-	}
-	return t, nil
+	return *plain.sorted(rows), nil
 }
 
 // values copies all values of a dictionary.

@@ -207,7 +207,7 @@ var mixes = []struct {
 	{"many tenants", mix{rows: 5000, tenants: 2500, shuffled: true, gaps: true}},
 	{"far years", mix{rows: 2000, tenants: 2, far: true, shuffled: true}},
 	{"only far years", mix{rows: 300, far: true, equal: true, distinct: true}},
-	{"all distinct", mix{rows: 2*BlockRows + 77, distinct: true, tenants: 5, shuffled: true}},
+	{"all distinct", mix{rows: BlockRows + 77, distinct: true, tenants: 5, shuffled: true}},
 	{"all equal", mix{rows: 1500, constant: true, equal: true}},
 	{"huge texts", mix{rows: 1000, huge: true, tenants: 3, shuffled: true}},
 	{"three blocks", mix{rows: 3*BlockRows + 1023, tenants: 7, shuffled: true, templated: true, far: true}},
