@@ -37,7 +37,7 @@ func (g *Guard) suspects(extra string) bool {
 			isKey = keyName(text)
 			continue
 		}
-		if isKey && g.names.kind(text) != notSecret {
+		if isKey && g.names.pairKind(text) != notSecret {
 			return true
 		}
 		isKey = false
@@ -171,7 +171,7 @@ func (c *cleaner) object(v *strictjson.Value, path string, under secretKind) {
 func (c *cleaner) pair(v *strictjson.Value) secretKind {
 	for i := range v.Members {
 		if m := &v.Members[i]; keyName(m.Name) && m.Value.Kind == strictjson.String {
-			if kind := c.g.names.kind(m.Value.Text); kind != notSecret {
+			if kind := c.g.names.pairKind(m.Value.Text); kind != notSecret {
 				return kind
 			}
 		}

@@ -35,10 +35,11 @@ var publicNames = [...]string{
 // name, as Vault's leases and the volumes of Kubernetes do.
 var inSecrets = [...]string{
 	"leaseid", "leaseduration", "secretname", "defaultmode", "name", "namespace", "path", "type", "kind",
-	"mode", "version", "ttl", "accessor", "username",
+	"mode", "version", "ttl", "defaultleasettl", "maxleasettl", "accessor", "username",
 }
 
-// keyNames are members that name the value beside them: {"name":…,"value":…}.
+// keyName reports whether a member names the value beside it, as in
+// {"name":"DB_PASSWORD","value":"…"}.
 func keyName(name string) bool {
 	switch name {
 	case "name", "Name", "key", "Key":
@@ -104,8 +105,8 @@ func (r *nameRules) kind(name string) secretKind {
 	}
 	var buf [64]byte
 	normal := appendNormal(buf[:0], name)
-	if len(normal) == 0 {
-		return notSecret
+	if len(normal) == 0 || strings.IndexByte(name, '/') >= 0 {
+		return notSecret // nothing, or a path
 	}
 	for _, e := range r.ends[normal[len(normal)-1]] {
 		if len(normal) < len(e.end) || string(normal[len(normal)-len(e.end):]) != e.end {
@@ -119,6 +120,12 @@ func (r *nameRules) kind(name string) secretKind {
 }
 
 func alpha(c byte) bool { return c|0x20-'a' < 26 }
+
+// pairKind returns what kind of secret stands beside a name given as text,
+// which may be a path such as /prod/db/password.
+func (r *nameRules) pairKind(text string) secretKind {
+	return r.kind(text[strings.LastIndexByte(text, '/')+1:])
+}
 
 // describes reports whether a member within a secret's object is about it.
 func (r *nameRules) describes(name string) bool { return r.inside[normalName(name)] }

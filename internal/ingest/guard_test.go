@@ -134,7 +134,7 @@ func TestPublicNames(t *testing.T) {
 		"password_policy", "password_changed_at", "password_length", "credentials_path", "credential_type", "api_key_id", "key_id", "access_key_id", "accessKeyId",
 		"public_key", "key", "keys", "kms_key", "author", "authorized", "authorization.k8s.io/decision", "auth_method", "cookie_name", "cookies_enabled",
 		"compass", "bypass", "hotp_enabled", "region", "reason", "version", "session", "action", "rotation_reason", "monkey", "passenger", "", "a", "12", "é",
-		"private_key_id", "signing_key_version", "jwt_issuer", "otpauth_type", "passed", "secretary",
+		"private_key_id", "signing_key_version", "jwt_issuer", "otpauth_type", "passed", "secretary", "secret/", "token/", "example.org/token",
 	} {
 		in := `{` + quote(name) + `:"hunter2"}`
 		e := annal.Event{Extra: in}
@@ -158,6 +158,8 @@ func TestExtraIsCleaned(t *testing.T) {
 		{"credentials as text", `{"credentials":"u:p"}`, `{"credentials":"[redacted:credential]"}`, `["redacted:extra.credentials"]`},
 		{"headers", `{"headers":{"authorization":["Bearer x"],"user-agent":["y"]}}`, `{"headers":{"authorization":["[redacted:authorization]"],"user-agent":["y"]}}`, `["redacted:extra.headers.authorization[0]"]`},
 		{"pairs", `{"env":[{"name":"DB_PASSWORD","value":"x"},{"name":"HOME","value":"/"}]}`, `{"env":[{"name":"DB_PASSWORD","value":"[redacted:password]"},{"name":"HOME","value":"/"}]}`, `["redacted:extra.env[0].value"]`},
+		{"pairs with a path", `{"name":"/prod/db/password","value":"x"}`, `{"name":"/prod/db/password","value":"[redacted:password]"}`, `["redacted:extra.value"]`},
+		{"mounts of Vault", `{"secret":{"kv/":{"config":{"max_lease_ttl":0}}},"token/":{"a":1}}`, `{"secret":{"kv/":{"config":{"max_lease_ttl":0}}},"token/":{"a":1}}`, ``},
 		{"shape in a value", `{"dsn":"postgres://u:p@h"}`, `{"dsn":"postgres://u:[redacted:password]@h"}`, `["redacted:extra.dsn"]`},
 		{"shape behind an escape", `{"a":"x\ny\"hvs.` + fake24 + `"}`, `{"a":"x\ny\"[redacted:vault_token]"}`, `["redacted:extra.a"]`},
 		{"escape within a password", `{"a":"amqp://u:p\\w@h"}`, `{"a":"amqp://u:[redacted:password]@h"}`, `["redacted:extra.a"]`},
