@@ -43,6 +43,11 @@ type bodyError struct{ *annal.InvalidError }
 
 func (e bodyError) Unwrap() error { return e.InvalidError }
 
+// malformedError marks a body that is not even JSON.
+type malformedError struct{ *annal.InvalidError }
+
+func (e malformedError) Unwrap() error { return e.InvalidError }
+
 var (
 	errNoRoute       = &fault{status: http.StatusNotFound, code: "not_found", message: "there is nothing at this path"}
 	errInvalidPath   = &fault{status: http.StatusBadRequest, code: "invalid_path", message: "the path is empty, too long or not UTF-8"}
@@ -73,6 +78,7 @@ func statusOf(err error, d *Dialect) Failure {
 	var (
 		own      *fault
 		refused  interface{ AuthCode() string }
+		broken   malformedError
 		body     bodyError
 		invalid  *annal.InvalidError
 		conflict *annal.ConflictError
@@ -83,6 +89,10 @@ func statusOf(err error, d *Dialect) Failure {
 		return Failure{Status: own.status, Code: own.code, Message: own.message, allow: own.allow, retryAfter: own.retry}
 	case errors.As(err, &refused):
 		return Failure{Status: http.StatusUnauthorized, Code: refused.AuthCode(), Message: err.Error()}
+	case errors.As(err, &broken):
+		f := inputFailure(http.StatusBadRequest, broken.InvalidError)
+		f.Code = "invalid_request"
+		return f
 	case errors.As(err, &body):
 		return bodyFailure(body.InvalidError)
 	case errors.As(err, &invalid):

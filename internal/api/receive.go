@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/zstd"
 
 	"annal"
@@ -39,7 +40,7 @@ func receive(format string) Verb {
 			Body: body, Format: format, Tenant: c.ownTenant(), Allow: gate.allow, Key: key,
 		})
 		if err != nil {
-			return asBodyError(err)
+			return asIngestError(err, body)
 		}
 		gate.register()
 		c.showReceipts(&result)
@@ -99,6 +100,26 @@ func asBodyError(err error) error {
 		return bodyError{invalid}
 	}
 	return err
+}
+
+// asIngestError marks what is wrong with the body, and whether it is JSON at all.
+func asIngestError(err error, body []byte) error {
+	var invalid *annal.InvalidError
+	if errors.As(err, &invalid) && !wellFormed(body) {
+		return malformedError{invalid}
+	}
+	return asBodyError(err)
+}
+
+// wellFormed reports whether body is a sequence of JSON values with unique names
+// in valid UTF-8.
+func wellFormed(body []byte) bool {
+	d := jsontext.NewDecoder(bytes.NewReader(body))
+	for {
+		if err := d.SkipValue(); err != nil {
+			return err == io.EOF
+		}
+	}
 }
 
 // idempotencyKey returns the request's key with its owner, or "".

@@ -163,7 +163,7 @@ func mediaTypes(offers []offer) string {
 
 // quality returns how much the Accept headers want o, 0 to 1.
 func (o *offer) quality(accept []string) float64 {
-	if len(accept) == 0 {
+	if strings.Trim(strings.Join(accept, ""), " ") == "" {
 		return 1
 	}
 	most := 0.0

@@ -33,13 +33,15 @@ type world struct {
 	cfg   Config
 	h     *server
 	check *checker
+
+	tokens map[string]token // made before
 }
 
-// The tokens of a world.
+// A token is what a caller of a test holds.
 type token struct{ secret string }
 
 func newWorld(t testing.TB) *world {
-	w := &world{t: t, check: newChecker(t)}
+	w := &world{t: t, check: newChecker(t), tokens: map[string]token{}}
 	w.clock.Store(noon.UnixNano())
 	w.log = annaltest.New(w.now)
 	store, err := auth.Open(auth.Config{Dir: t.TempDir(), Now: w.now, Rand: rand.Reader})
@@ -79,10 +81,15 @@ func (w *world) token(spec auth.TokenSpec) token {
 	if len(spec.Scopes) == 0 {
 		spec.Scopes = auth.AllScopes()
 	}
+	key := fmt.Sprint(spec)
+	if made, ok := w.tokens[key]; ok {
+		return made
+	}
 	_, secret, err := w.auth.Create(&auth.Caller{}, spec)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.tokens[key] = token{secret}
 	return token{secret}
 }
 
