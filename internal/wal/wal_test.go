@@ -156,7 +156,7 @@ func TestReplayStopsAtTheCallersError(t *testing.T) {
 	}
 }
 
-func TestAppendDoesNotAllocate(t *testing.T) {
+func TestAppendAllocatesLittle(t *testing.T) {
 	cfg := config(vfs.OS{})
 	cfg.Dir, cfg.FileSize = filepath.ToSlash(t.TempDir()), 1<<20
 	l, _, _, err := collect(cfg, 0)
