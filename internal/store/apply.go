@@ -65,16 +65,28 @@ func (s *Store) sealLoop() {
 		for {
 			err := s.seal(m)
 			if err == nil {
+				s.sealTrouble.Store(nil)
 				break
 			}
+			why := err.Error()
+			s.sealTrouble.Store(&why)
 			s.counters.sealFailures.Add(1)
 			s.cfg.Logger.Error("a segment cannot be written; its events stay in the write-ahead log", "problem", err)
-			if s.closing.Load() {
+			if s.wait(retryAfter) != nil {
 				break
 			}
-			time.Sleep(retryAfter)
 		}
 		<-s.slot
+	}
+}
+
+// wait lets d pass, unless the store is closed meanwhile.
+func (s *Store) wait(d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-s.quit:
+		return annal.ErrClosed
 	}
 }
 
@@ -93,9 +105,7 @@ func (s *Store) seal(m *memtable) error {
 	}
 	next := s.manifest.clone()
 	next.add(segmentEntry{name, seg.First(), seg.Last(), seg.Rows()})
-	for _, t := range seg.Tenants() {
-		next.Seqs[t.Tenant] = max(next.Seqs[t.Tenant], t.FirstSeq+t.Events)
-	}
+	next.count(seg)
 	if err := s.install(next); err != nil {
 		_ = seg.Close()
 		return err

@@ -25,11 +25,11 @@ type group struct {
 // A committer is the state of the commit stage; only that stage touches it
 // while the store runs.
 type committer struct {
-	next     uint64            // position of the next event
-	received int64             // µs of the latest group
-	seqs     map[string]uint64 // next Seq of each tenant
-	rows     int               // in the active memtable
-	bytes    int               // encoded, in the active memtable
+	next     uint64 // position of the next event
+	received int64  // µs of the latest group
+	seqs     tenantSeqs
+	rows     int // in the active memtable
+	bytes    int // encoded, in the active memtable
 	dedupe   deduper
 	carry    []*pending // duplicates of what is being committed: decided in the next group
 	failed   time.Time  // when a write failed last
@@ -128,36 +128,35 @@ func (s *Store) resolve(g *group, p *pending) {
 // number gives p's new events their places.
 func (c *committer) number(p *pending) {
 	var tenant string
-	var seq uint64
+	var seq *uint64
 	received := time.UnixMicro(p.received).UTC()
 	for i := range p.batch.Events {
 		if p.receipts[i].Duplicate {
 			continue
 		}
 		e := &p.batch.Events[i]
-		if p.kept == 0 || e.Tenant != tenant {
-			if p.kept > 0 {
-				c.setSeq(tenant, seq)
-			}
-			tenant, seq = e.Tenant, c.seqs[e.Tenant]
+		if seq == nil || e.Tenant != tenant {
+			tenant, seq = e.Tenant, c.seqs.of(e.Tenant)
 		}
-		e.Position, e.Seq, e.Received = c.next, seq, received
+		e.Position, e.Seq, e.Received = c.next, *seq, received
 		c.next++
-		seq++
+		*seq++
 		p.kept++
-	}
-	if p.kept > 0 {
-		c.setSeq(tenant, seq)
 	}
 }
 
-// setSeq notes a tenant's next Seq. The name may point into a request's body,
-// which the map must not keep alive.
-func (c *committer) setSeq(tenant string, seq uint64) {
-	if _, known := c.seqs[tenant]; !known {
-		tenant = strings.Clone(tenant)
+// tenantSeqs is the next Seq of each tenant. Names that it is asked for may
+// point into a request's body: it keeps copies. (Assigning to a map of strings
+// would replace the copy by the name at hand.)
+type tenantSeqs map[string]*uint64
+
+func (t tenantSeqs) of(tenant string) *uint64 {
+	seq := t[tenant]
+	if seq == nil {
+		seq = new(uint64)
+		t[strings.Clone(tenant)] = seq
 	}
-	c.seqs[tenant] = seq
+	return seq
 }
 
 // makeRoom decides whether g begins a new memtable, and then waits until there
@@ -189,11 +188,19 @@ func (s *Store) takeSlot() error {
 	}
 	patience := time.NewTimer(sealPatience)
 	defer patience.Stop()
-	select {
-	case s.slot <- struct{}{}:
-		return nil
-	case <-patience.C:
-		return fmt.Errorf("%d events wait to be sealed into a segment", s.commit.rows)
+	look := time.NewTicker(retryAfter / 10)
+	defer look.Stop()
+	for {
+		select {
+		case s.slot <- struct{}{}:
+			return nil
+		case <-patience.C:
+			return fmt.Errorf("%d events wait to be sealed into a segment", s.commit.rows)
+		case <-look.C:
+			if why := s.sealTrouble.Load(); why != nil {
+				return fmt.Errorf("events wait to be sealed into a segment: %s", *why)
+			}
+		}
 	}
 }
 
@@ -240,7 +247,7 @@ func (s *Store) fail(g *group, err error) {
 		p := g.batches[i]
 		for j := len(p.batch.Events) - 1; j >= 0; j-- {
 			if e := &p.batch.Events[j]; !p.receipts[j].Duplicate {
-				c.setSeq(e.Tenant, e.Seq)
+				*c.seqs.of(e.Tenant) = e.Seq
 			}
 		}
 	}

@@ -47,7 +47,11 @@ func (s *Store) openManifest() (manifest, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return m, err
 	}
-	return s.rebuildManifest()
+	m, err = s.rebuildManifest()
+	if err == nil && len(m.Segments) > 0 {
+		err = writeState(s.fs, s.path(manifestFile), m)
+	}
+	return m, err
 }
 
 func (s *Store) rebuildManifest() (manifest, error) {
@@ -66,9 +70,7 @@ func (s *Store) rebuildManifest() (manifest, error) {
 			return m, fmt.Errorf("the manifest is missing and a segment cannot be read: %w", err)
 		}
 		m.add(segmentEntry{name, seg.First(), seg.Last(), seg.Rows()})
-		for _, t := range seg.Tenants() {
-			m.Seqs[t.Tenant] = max(m.Seqs[t.Tenant], t.FirstSeq+t.Events)
-		}
+		m.count(seg)
 		if err := seg.Close(); err != nil {
 			return m, err
 		}
@@ -86,6 +88,15 @@ func (m *manifest) add(e segmentEntry) {
 	})
 	m.Segments = slices.Insert(m.Segments, i, e)
 	m.Next = max(m.Next, e.Last+1)
+}
+
+// count moves the next Seqs behind those of seg.
+func (m *manifest) count(seg *segment.Segment) {
+	for _, t := range seg.Tenants() {
+		// The name points into the segment's file, which the map outlives.
+		name := strings.Clone(t.Tenant)
+		m.Seqs[name] = max(m.Seqs[name], t.FirstSeq+t.Events)
+	}
 }
 
 // clone returns a manifest that can be changed and saved while m is in force.

@@ -13,7 +13,10 @@ import (
 func (s *Store) recover() error {
 	s.queue = make(chan *pending, queueLength)
 	s.apply = make(chan *group, 4)
-	s.commit = committer{next: s.manifest.Next, seqs: s.manifest.clone().Seqs, dedupe: newDeduper()}
+	s.commit = committer{next: s.manifest.Next, seqs: tenantSeqs{}, dedupe: newDeduper()}
+	for tenant, seq := range s.manifest.Seqs {
+		*s.commit.seqs.of(tenant) = seq
+	}
 	s.recallKeys()
 	r := replay{s: s, mem: newMemtable(s.manifest.Next, 0)}
 	log, damage, err := wal.Open(wal.Config{
@@ -71,7 +74,8 @@ func (r *replay) record(rec wal.Record) error {
 	skip := c.next - rec.Position // events that segments hold already
 	if skip == 0 {
 		for _, t := range tenants {
-			c.setSeq(t.name, max(c.seqs[t.name], t.seq))
+			seq := c.seqs.of(t.name)
+			*seq = max(*seq, t.seq)
 		}
 	}
 	c.received = max(c.received, rec.Received)
@@ -86,8 +90,9 @@ func (r *replay) record(rec wal.Record) error {
 		if i < skip {
 			continue
 		}
-		e.Position, e.Seq, e.Received = c.next, c.seqs[e.Tenant], received
-		c.setSeq(e.Tenant, e.Seq+1)
+		seq := c.seqs.of(e.Tenant)
+		e.Position, e.Seq, e.Received = c.next, *seq, received
+		*seq++
 		c.next++
 		r.mem.add(&e, rec.Received)
 		if e.EventID != "" {

@@ -80,6 +80,7 @@ type Store struct {
 	done  sync.WaitGroup
 
 	closing   atomic.Bool
+	quit      chan struct{} // closed when closing begins
 	appenders sync.WaitGroup // Appends on their way through the queue
 
 	mu       sync.Mutex // guards cur, its references, manifest, lost
@@ -93,13 +94,15 @@ type Store struct {
 	counters counters
 	alarm    atomic.Pointer[string] // why writes are refused; nil when they are not
 	ids      sync.Pool              // *idCode
+
+	sealTrouble atomic.Pointer[string] // why the latest attempt to seal failed; nil when it did not
 }
 
 // Open opens the log in cfg.Dir, or begins one. It recovers whatever a crash
 // left behind; damage does not keep the rest from being served and is reported
 // by [Store.Stats].
 func Open(cfg Config) (*Store, error) {
-	s := &Store{cfg: withDefaults(cfg)}
+	s := &Store{cfg: withDefaults(cfg), quit: make(chan struct{})}
 	s.fs = s.cfg.FS
 	if err := s.open(); err != nil {
 		if s.lock != nil {
@@ -151,6 +154,7 @@ func (s *Store) Close() error {
 	if s.closing.Swap(true) {
 		return annal.ErrClosed
 	}
+	close(s.quit)
 	s.appenders.Wait()
 	close(s.queue)
 	s.done.Wait()

@@ -1,0 +1,270 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"annal"
+	"annal/internal/vfs"
+)
+
+// A witness remembers what a store acknowledged, to hold it to that.
+type witness struct {
+	t     *testing.T
+	rnd   *rand.Rand
+	acked map[string]annal.Receipt // by request id
+	tried map[string]bool
+	batch annal.Batch // the latest, for a retry
+	n     int
+}
+
+func (w *witness) next() annal.Batch {
+	var b annal.Batch
+	for range 1 + w.rnd.IntN(40) {
+		w.n++
+		id := strconv.Itoa(w.n)
+		e := annal.Event{Tenant: []string{"a", "b"}[w.rnd.IntN(2)], Action: "read", Actor: annal.Actor{ID: "user:" + strconv.Itoa(w.rnd.IntN(9))},
+			Request: annal.Request{ID: id}, Time: time.Unix(int64(1_700_000_000+w.rnd.IntN(5000)), 0).UTC()}
+		if w.rnd.IntN(3) == 0 {
+			e.EventID = "own-" + id
+		}
+		b.Events = append(b.Events, e)
+		w.tried[id] = true
+	}
+	b.Key, b.Digest = "key-"+strconv.Itoa(w.n), [32]byte{byte(w.n)}
+	w.batch = annal.Batch{Events: slices.Clone(b.Events), Key: b.Key, Digest: b.Digest}
+	return b
+}
+
+func (w *witness) append(s *Store, b annal.Batch) error {
+	rs, err := s.Append(context.Background(), &b)
+	if err != nil {
+		return err
+	}
+	for i, r := range rs {
+		w.acked[b.Events[i].Request.ID] = annal.Receipt{ID: r.ID, Seq: r.Seq, Position: r.Position}
+	}
+	return nil
+}
+
+// verify checks that s holds every acknowledged event once, where it was said
+// to be, nothing that was never sent, and dense numbers.
+func (w *witness) verify(s *Store) {
+	w.t.Helper()
+	seen := map[string]bool{}
+	seqs := map[string]uint64{}
+	position := uint64(0)
+	events, err := s.window(context.Background(), &annal.Query{}, 0, s.End())
+	if err != nil {
+		w.t.Fatalf("read all: %v", err)
+	}
+	for _, e := range events {
+		id := e.Request.ID
+		if seen[id] || !w.tried[id] {
+			w.t.Fatalf("event %s at %d: seen before %v, ever sent %v", id, e.Position, seen[id], w.tried[id])
+		}
+		seen[id] = true
+		if e.Position != position || e.Seq != seqs[e.Tenant] {
+			w.t.Fatalf("event %s of %s: position %d seq %d, want %d and %d", id, e.Tenant, e.Position, e.Seq, position, seqs[e.Tenant])
+		}
+		position++
+		seqs[e.Tenant]++
+		if r, ok := w.acked[id]; ok && (r.Position != e.Position || r.Seq != e.Seq || r.ID != e.ID) {
+			w.t.Fatalf("event %s is %s at %d, was acknowledged as %s at %d", id, e.ID, e.Position, r.ID, r.Position)
+		}
+	}
+	for id := range w.acked {
+		if !seen[id] {
+			w.t.Fatalf("acknowledged event %s is lost (of %d acknowledged, %d there)", id, len(w.acked), len(seen))
+		}
+	}
+}
+
+func crashConfig(disk vfs.FS) Config {
+	return Config{Dir: "data", FS: disk, SegmentRows: 150, WALFileSize: 64 << 10,
+		Now: func() time.Time { return time.Unix(1_700_000_000, 0) }}
+}
+
+// crashAt returns a hook that cuts the power at the nth operation from now on,
+// and the function that gives the disk as it was left then.
+func crashAt(disk *vfs.Mem, nth int) (after func() *vfs.Mem) {
+	var mu sync.Mutex
+	var left *vfs.Mem
+	disk.Fail(func(vfs.Op, string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if nth--; nth > 0 {
+			return nil
+		}
+		if left == nil {
+			left = disk.Crash()
+		}
+		return syscall.EIO
+	})
+	return func() *vfs.Mem {
+		mu.Lock()
+		defer mu.Unlock()
+		if left == nil {
+			left = disk.Crash()
+		}
+		return left
+	}
+}
+
+// TestPowerCutAtAnyOperation cuts the power again and again, at any operation
+// of appends, seals and recoveries, and holds the store to what it acknowledged.
+func TestPowerCutAtAnyOperation(t *testing.T) {
+	runs := 120
+	if n, err := strconv.Atoi(os.Getenv("ANNAL_CRASH_RUNS")); err == nil {
+		runs = n
+	}
+	for seed := range uint64(runs) {
+		w := &witness{t: t, rnd: rand.New(rand.NewPCG(seed, 9)), acked: map[string]annal.Receipt{}, tried: map[string]bool{}}
+		disk := vfs.NewMem(seed)
+		for range 6 {
+			after := crashAt(disk, 1+w.rnd.IntN(160))
+			s, err := Open(crashConfig(disk))
+			if err == nil {
+				for err == nil && w.n < 4000 {
+					if w.batch.Events != nil && w.rnd.IntN(4) == 0 {
+						err = w.append(s, annal.Batch{Events: slices.Clone(w.batch.Events), Key: w.batch.Key, Digest: w.batch.Digest})
+					} else {
+						err = w.append(s, w.next())
+					}
+				}
+				_ = s.Close()
+			}
+			disk = after()
+			s, err = Open(crashConfig(disk))
+			if err != nil {
+				t.Fatalf("seed %d: recovery: %v", seed, err)
+			}
+			w.verify(s)
+			if w.batch.Events != nil { // the client tries again what it has no answer to
+				if err := w.append(s, annal.Batch{Events: slices.Clone(w.batch.Events), Key: w.batch.Key, Digest: w.batch.Digest}); err != nil {
+					t.Fatalf("seed %d: retry: %v", seed, err)
+				}
+				w.verify(s)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatalf("seed %d: close: %v", seed, err)
+			}
+			if r, err := Check(crashConfig(disk)); err != nil || len(r.Problems) > 0 {
+				t.Fatalf("seed %d: check: %v %v", seed, r.Problems, err)
+			}
+		}
+	}
+}
+
+// TestWritesResumeWhenTheDiskDoes fills the disk: writes are refused, reads go
+// on, and writes go on by themselves once there is room.
+func TestWritesResumeWhenTheDiskDoes(t *testing.T) {
+	disk := vfs.NewMem(1)
+	now := time.Unix(1_700_000_000, 0)
+	cfg := crashConfig(disk)
+	cfg.Now = func() time.Time { return now }
+	s, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &witness{t: t, rnd: rand.New(rand.NewPCG(1, 9)), acked: map[string]annal.Receipt{}, tried: map[string]bool{}}
+	for range 5 {
+		if err := w.append(s, w.next()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, fault := range []struct {
+		name string
+		op   vfs.Op
+		err  error
+	}{{"a full disk", vfs.OpWrite, syscall.ENOSPC}, {"a failing sync", vfs.OpSync, syscall.EIO}} {
+		disk.Fail(func(op vfs.Op, _ string) error {
+			if op == fault.op || op == vfs.OpCreate {
+				return fault.err
+			}
+			return nil
+		})
+		err := w.append(s, w.next())
+		if !errors.Is(err, annal.ErrUnavailable) {
+			t.Fatalf("%s: append: %v, want ErrUnavailable", fault.name, err)
+		}
+		if s.Stats().Alarm == "" {
+			t.Errorf("%s: no alarm", fault.name)
+		}
+		w.verify(s)
+		disk.Fail(nil)
+		now = now.Add(time.Second)
+		if err := w.append(s, w.next()); err != nil {
+			t.Fatalf("%s is over: append: %v", fault.name, err)
+		}
+		if a := s.Stats().Alarm; a != "" {
+			t.Errorf("%s is over: alarm %q stays", fault.name, a)
+		}
+		w.verify(s)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(cfg); err != nil {
+		t.Fatal(err)
+	}
+	w.verify(s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestConcurrentAppends has many writers share syncs, under the race detector
+// in particular.
+func TestConcurrentAppends(t *testing.T) {
+	s, err := Open(crashConfig(vfs.NewMem(3)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	errs := make(chan error, 8)
+	for c := range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range 40 {
+				b := annal.Batch{Events: make([]annal.Event, 1+i%7)}
+				for j := range b.Events {
+					b.Events[j] = annal.Event{Tenant: fmt.Sprint("t", c%3), Action: "read", Actor: annal.Actor{ID: "u"}, EventID: fmt.Sprint(i, j),
+						Request: annal.Request{ID: fmt.Sprint(c%3, i, j)}, Time: time.Unix(int64(i), 0).UTC()}
+				}
+				rs, err := s.Append(context.Background(), &b)
+				if err != nil {
+					errs <- err
+					return
+				}
+				e, err := s.Event(context.Background(), nil, rs[0].ID)
+				if err != nil || e.Request.ID != b.Events[0].Request.ID {
+					errs <- fmt.Errorf("read your write: %v, %v", e.Request.ID, err)
+					return
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		t.Error(err)
+	}
+	st := s.Stats()
+	if want := uint64(3 * (1 + 2 + 3 + 4 + 5 + 6 + 7) * 40 / 7); st.Events > want+30 || st.Accepted+st.Duplicates == 0 {
+		t.Errorf("%d events stored, at most about %d distinct were sent", st.Events, want)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
