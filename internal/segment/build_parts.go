@@ -125,10 +125,11 @@ func (b *builder) textAt(f annal.Field) func(row int) []byte {
 
 // sorted returns the texts in the order given.
 func (t *TextColumn) sorted(order []uint32) *TextColumn {
-	c := &TextColumn{
-		Off:   make([]uint32, 1, len(order)+1),
-		Bytes: make([]byte, 0, t.Off[len(order)]-t.Off[0]),
+	size := uint32(0)
+	for _, i := range order {
+		size += t.Off[i+1] - t.Off[i]
 	}
+	c := &TextColumn{Off: make([]uint32, 1, len(order)+1), Bytes: make([]byte, 0, size)}
 	for _, i := range order {
 		c.Bytes = append(c.Bytes, t.Bytes[t.Off[i]:t.Off[i+1]]...)
 		c.Off = append(c.Off, uint32(len(c.Bytes)))
