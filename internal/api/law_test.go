@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -349,4 +350,14 @@ func FuzzParams(f *testing.F) {
 			t.Errorf("%s?%s answers %d %s", path, query, a.Code, a.Body)
 		}
 	})
+}
+
+func TestDialectsMayTakeOtherCredentials(t *testing.T) {
+	w := newWorld(t)
+	acme := w.of("acme")
+	for i := range w.h.dialects {
+		w.h.dialects[i].Credential = func(r *http.Request) string { return "Bearer " + r.Header.Get("Authorization") }
+	}
+	w.get(token{}, "/v1/audit/logs", "Authorization", acme.secret).ok()
+	w.get(token{}, "/v1/events", "Authorization", "Bearer "+acme.secret).refused(401, "authentication_required")
 }

@@ -177,6 +177,11 @@ func TestReceiveBringsTenantsForTheSuperAdminAlone(t *testing.T) {
 			t.Errorf("X-Tenant-ID %q: tenant %s, want %s", tt.header, got, tt.want)
 		}
 	}
+	for _, bad := range []string{"-x", "a b", strings.Repeat("x", 129)} {
+		if a := w.ask(root, "POST", "/v1/events", nativeEvent, "X-Tenant-ID", bad); a.Code != 400 && a.Code != 422 {
+			t.Errorf("X-Tenant-ID %.20q answers %d %s", bad, a.Code, a.Body)
+		}
+	}
 	partnerOf(w, "p", "mine")
 	w.ask(w.partner("p"), "POST", "/v1/events", in("mine")).ok()
 	w.ask(w.partner("p"), "POST", "/v1/events", in("brand-new")).refused(403, "tenant_access_denied")

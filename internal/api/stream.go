@@ -126,6 +126,7 @@ func (c *Call) flush() error {
 	if err := control.Flush(); err != nil {
 		return goneError{err}
 	}
+	_ = control.SetWriteDeadline(time.Time{}) // not for what comes next on the connection
 	return nil
 }
 
