@@ -28,6 +28,7 @@ type parser struct {
 	index int
 	e     *annal.Event
 	given given
+	texts uint32   // the text fields that were read, as bits
 	flags []string // as sent and as noticed; reused
 }
 
@@ -125,7 +126,7 @@ func (p *parser) one() bool {
 		p.r.Skip()
 	} else {
 		p.events = append(p.events, annal.Event{})
-		p.e, p.given, p.flags = &p.events[len(p.events)-1], given{}, p.flags[:0]
+		p.e, p.given, p.texts, p.flags = &p.events[len(p.events)-1], given{}, 0, p.flags[:0]
 		p.event(start)
 	}
 	return p.refusal == nil

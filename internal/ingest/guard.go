@@ -93,19 +93,24 @@ func (g *Guard) Clean(e *annal.Event) {
 // clean removes the secret values of e and appends a flag for each place.
 func (g *Guard) clean(e *annal.Event, flags []string) []string {
 	for f := annal.Action; f < annal.Extra; f++ {
-		s := e.Text(f)
-		if len(*s) < shortestSecret {
-			continue
-		}
-		if text, ok := g.cleanText(*s); ok {
-			*s = cutText(text, annal.Fields[f].Max)
-			flags = append(flags, annal.FlagRedacted+annal.Fields[f].Name)
+		if s := e.Text(f); len(*s) >= shortestSecret {
+			flags = g.cleanField(f, s, flags)
 		}
 	}
 	if e.Extra != "" && g.suspects(e.Extra) {
 		flags = g.cleanExtra(e, flags)
 	}
 	return flags
+}
+
+// cleanField removes the secrets of the text field f, which s points to.
+func (g *Guard) cleanField(f annal.Field, s *string, flags []string) []string {
+	text, found := g.cleanText(*s)
+	if !found {
+		return flags
+	}
+	*s = cutText(text, annal.Fields[f].Max)
+	return append(flags, annal.FlagRedacted+annal.Fields[f].Name)
 }
 
 // cleanText returns s without the secrets that show by their shape.

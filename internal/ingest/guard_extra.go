@@ -12,6 +12,14 @@ import (
 // decides this without building a tree, from the strings alone: in canonical
 // form a name is a string with a colon right behind it.
 func (g *Guard) suspects(extra string) bool {
+	// Without escapes, shapes can be looked for in all texts at once: a quote
+	// ends them as the end of a text does.
+	plain := strings.IndexByte(extra, '\\') < 0
+	if plain {
+		if _, ok := g.shapes.find(extra, 0); ok {
+			return true
+		}
+	}
 	isKey := false // the value belongs to a member such as "name"
 	for i := 0; ; {
 		q := strings.IndexByte(extra[i:], '"')
@@ -25,7 +33,7 @@ func (g *Guard) suspects(extra string) bool {
 			text = unescape(extra[from-1 : to+1])
 		}
 		i = to + 1
-		if len(text) >= shortestSecret {
+		if !plain && len(text) >= shortestSecret {
 			if _, ok := g.shapes.find(text, 0); ok {
 				return true
 			}

@@ -7,10 +7,10 @@ import (
 	"annal/internal/strictjson"
 )
 
-// Secrets that show by their shape are found with a table of skips in the
-// manner of Wu and Manber: each shape has four bytes that it cannot do without
-// (its window), and a text is looked at in pairs of bytes, moving on as far as
-// no window can begin. Ordinary text is left after a third of its bytes.
+// Every shape has four bytes that it cannot do without, its window. A window
+// has three pairs of bytes, so that looking at every third pair of a text
+// meets each window exactly once. A table tells whether a pair is part of a
+// window, and where in it; ordinary text has few such pairs.
 
 // shortestSecret is the length of the shortest text that may hold a secret with
 // a shape: a://b:c@d.
@@ -21,8 +21,8 @@ const (
 	pairBits   = 12
 )
 
-// A shapeTable tells how far to move on after a pair of bytes; 0: a window may
-// end here.
+// A shapeTable tells for a pair of bytes at which offsets of a window it may
+// stand, as bits.
 type shapeTable [1 << pairBits]uint8
 
 func pair(a, b byte) uint { return (uint(a)<<5 ^ uint(b)) & (1<<pairBits - 1) }
@@ -41,9 +41,6 @@ const legacyVault = "s.?"
 
 func newShapeTable() shapeTable {
 	var t shapeTable
-	for i := range t {
-		t[i] = windowSize - 1
-	}
 	for _, w := range windows {
 		t.add(w)
 	}
@@ -59,8 +56,7 @@ func (t *shapeTable) add(window string) {
 	for i := 1; i < windowSize; i++ {
 		for _, a := range anyOf(window[i-1]) {
 			for _, b := range anyOf(window[i]) {
-				p := pair(a, b)
-				t[p] = min(t[p], uint8(windowSize-1-i))
+				t[pair(a, b)] |= 1 << (i - 1)
 			}
 		}
 	}
@@ -86,16 +82,20 @@ func (t *shapeTable) find(s string, from int) (match, bool) {
 			return m, true
 		}
 	}
-	for i := from + windowSize - 1; i < len(s); {
-		skip := t[pair(s[i-1], s[i])]
-		if skip > 0 {
-			i += int(skip)
+	for i := from; i+1 < len(s); i += windowSize - 1 {
+		offsets := t[pair(s[i], s[i+1])]
+		if offsets == 0 {
 			continue
 		}
-		if m, ok := matchAt(s, i-windowSize+1); ok && m.from >= from {
-			return m, true
+		for k := windowSize - 2; k >= 0; k-- {
+			w := i - k
+			if offsets&(1<<k) == 0 || w < from || w+windowSize > len(s) {
+				continue
+			}
+			if m, ok := matchAt(s, w); ok && m.from >= from {
+				return m, true
+			}
 		}
-		i++
 	}
 	return match{}, false
 }

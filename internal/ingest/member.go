@@ -30,10 +30,13 @@ func (p *parser) expect(want strictjson.Kind, field string) bool {
 
 // text reads the text field f.
 func (p *parser) text(f annal.Field, dst *string) {
-	if !p.expect(strictjson.String, annal.Fields[f].Name) {
+	s, ok := p.r.Text()
+	if !ok {
+		p.expect(strictjson.String, annal.Fields[f].Name)
 		return
 	}
-	*dst = p.r.Text()
+	*dst = s
+	p.texts |= 1 << f
 }
 
 // time reads when the action happened.
@@ -48,32 +51,36 @@ func (p *parser) time(field string) {
 		p.expect(strictjson.String, field)
 		return
 	}
-	s := p.r.Text()
+	s, read := p.r.Text()
 	t, _, ok := annal.ParseTime(s)
-	if !ok && p.r.Err() == nil {
+	if !ok && read {
 		p.problem(field, "must be an ISO 8601 time in the years 1 to 9999, such as 2026-04-23T18:00:00.123Z")
 	}
 	p.e.Time, p.given.time = t, true
 }
 
 func (p *parser) outcome() {
-	if !p.expect(strictjson.String, "outcome") {
+	s, read := p.r.Text()
+	if !read {
+		p.expect(strictjson.String, "outcome")
 		return
 	}
 	var ok bool
 	p.given.outcome = true
-	if p.e.Outcome, ok = annal.ParseOutcome(p.r.Text()); !ok && p.r.Err() == nil {
+	if p.e.Outcome, ok = annal.ParseOutcome(s); !ok {
 		p.problem("outcome", "must be one of success, failure, denied, error")
 	}
 }
 
 func (p *parser) severity() {
-	if !p.expect(strictjson.String, "severity") {
+	s, read := p.r.Text()
+	if !read {
+		p.expect(strictjson.String, "severity")
 		return
 	}
 	var ok bool
 	p.given.severity = true
-	if p.e.Severity, ok = annal.ParseSeverity(p.r.Text()); !ok && p.r.Err() == nil {
+	if p.e.Severity, ok = annal.ParseSeverity(s); !ok {
 		p.problem("severity", "must be one of info, warning, error")
 	}
 }
@@ -84,10 +91,15 @@ func (p *parser) status(field string) {
 	if !p.expect(strictjson.Number, field) {
 		return
 	}
-	f, err := strconv.ParseFloat(p.r.Number(), 64)
+	lit := p.r.Number()
 	if p.r.Err() != nil {
 		return
 	}
+	if n, ok := digits(lit); ok && len(lit) <= 9 {
+		p.e.Request.Status = int32(n)
+		return
+	}
+	f, err := strconv.ParseFloat(lit, 64)
 	if err != nil || f != math.Trunc(f) || math.Abs(f) > math.MaxInt32 {
 		p.problem(field, "must be an integer of at most 32 bits")
 		return
@@ -119,22 +131,30 @@ const msDecimals = 6
 // kept exactly, further ones are rounded.
 func parseMilliseconds(lit string) (time.Duration, bool) {
 	whole, frac, _ := strings.Cut(lit, ".")
-	if len(frac) > msDecimals || len(whole) > len("8640000000") || strings.ContainsAny(lit, "eE-") {
+	ms, ok := digits(whole)
+	sub, ok2 := digits(frac)
+	if !ok || !ok2 || len(frac) > msDecimals || len(whole) > len("8640000000") {
 		f, err := strconv.ParseFloat(lit, 64)
 		ns := math.Round(f * 1e6)
 		return time.Duration(ns), err == nil && ns >= 0 && f >= 0 && ns <= float64(annal.MaxDuration)
 	}
-	var ns int64
-	for _, c := range []byte(whole) {
-		ns = ns*10 + int64(c-'0')
+	for range msDecimals - len(frac) {
+		sub *= 10
 	}
-	for i := range msDecimals {
-		ns *= 10
-		if i < len(frac) {
-			ns += int64(frac[i] - '0')
-		}
-	}
+	ns := ms*1e6 + sub
 	return time.Duration(ns), ns <= int64(annal.MaxDuration)
+}
+
+// digits reads decimal digits. More than 18 of them give no sensible number.
+func digits(s string) (int64, bool) {
+	var n int64
+	for i := range len(s) {
+		if !digit(s[i]) {
+			return 0, false
+		}
+		n = n*10 + int64(s[i]-'0')
+	}
+	return n, true
 }
 
 // extra reads an object of further members in canonical form; an empty one is
@@ -158,10 +178,11 @@ func (p *parser) sentFlags() {
 	}
 	p.r.Enter()
 	for p.r.Elem() {
-		if !p.expect(strictjson.String, "flags") {
+		f, ok := p.r.Text()
+		if !ok {
+			p.expect(strictjson.String, "flags")
 			continue
 		}
-		f := p.r.Text()
 		if f != annal.FlagClockSkew && f != annal.FlagTruncated && !strings.HasPrefix(f, annal.FlagRedacted) {
 			p.problem("flags", "may hold "+annal.FlagClockSkew+", "+annal.FlagTruncated+" and "+annal.FlagRedacted+"<member>")
 			continue

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"errors"
+	"math/bits"
 	"slices"
 	"strconv"
 	"time"
@@ -16,8 +17,8 @@ func (p *parser) finish() {
 		return
 	}
 	p.defaults(e)
-	p.limits(e)
-	p.flags = p.guard.clean(e, p.flags)
+	p.required(e)
+	p.checkTexts(e)
 	if !p.client && skewed(e.Time, p.now) {
 		p.flags = append(p.flags, annal.FlagClockSkew)
 	}
@@ -88,18 +89,32 @@ func (p *parser) defaults(e *annal.Event) {
 	}
 }
 
-// limits checks what every event must have, and that no text is too long.
-func (p *parser) limits(e *annal.Event) {
+func (p *parser) required(e *annal.Event) {
 	if e.Actor.ID == "" {
 		p.problem("actor.id", "is required")
 	}
 	if e.Action == "" {
 		p.problem("action", "is required")
 	}
-	for f := annal.Action; f < annal.Flags; f++ {
-		if n := len(*e.Text(f)); n > annal.Fields[f].Max {
-			p.problem(annal.Fields[f].Name, tooLong(n, annal.Fields[f].Max))
+}
+
+// checkTexts refuses texts that are too long and removes the secrets of the
+// others, visiting only the fields that the event has.
+func (p *parser) checkTexts(e *annal.Event) {
+	for texts := p.texts &^ (1 << annal.Tenant); texts != 0; texts &= texts - 1 {
+		f := annal.Field(bits.TrailingZeros32(texts))
+		s := e.Text(f)
+		if len(*s) > annal.Fields[f].Max {
+			p.problem(annal.Fields[f].Name, tooLong(len(*s), annal.Fields[f].Max))
+		} else if len(*s) >= shortestSecret {
+			p.flags = p.guard.cleanField(f, s, p.flags)
 		}
+	}
+	if e.Extra != "" && p.guard.suspects(e.Extra) {
+		p.flags = p.guard.cleanExtra(e, p.flags)
+	}
+	if len(e.Extra) > annal.Fields[annal.Extra].Max {
+		p.problem("extra", tooLong(len(e.Extra), annal.Fields[annal.Extra].Max))
 	}
 }
 

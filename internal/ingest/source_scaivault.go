@@ -143,45 +143,39 @@ func (p *parser) flatValue(f *flat, bit uint8) {
 	case fTimestamp:
 		p.time("timestamp")
 	case fAction:
-		p.flatText("action", &e.Action)
+		p.text(annal.Action, &e.Action)
 	case fPath:
-		p.flatText("secret_path", &e.Resource.Path)
+		p.text(annal.ResourcePath, &e.Resource.Path)
 	case fActorType:
-		p.flatText("identity_type", &e.Actor.Type)
+		p.text(annal.ActorType, &e.Actor.Type)
 	case fActorID:
-		p.flatText("identity_id", &e.Actor.ID)
+		p.text(annal.ActorID, &e.Actor.ID)
 	case fActorName:
-		p.flatText("identity_name", &e.Actor.Name)
+		p.text(annal.ActorName, &e.Actor.Name)
 	case fActorEmail:
-		p.flatText("identity_email", &e.Actor.Email)
+		p.text(annal.ActorEmail, &e.Actor.Email)
 	case fIP:
-		p.flatText("source_ip", &e.Source.IP)
+		p.text(annal.SourceIP, &e.Source.IP)
 	case fUserAgent:
-		p.flatText("user_agent", &e.Source.UserAgent)
+		p.text(annal.UserAgent, &e.Source.UserAgent)
 	case fSuccess:
 		p.success(f)
 	case fDuration:
 		p.duration("duration_ms")
 	case fRequestID:
-		p.flatText("request_id", &e.Request.ID)
+		p.text(annal.RequestID, &e.Request.ID)
 	case fTenant:
-		p.flatText("tenant_id", &e.Tenant)
+		p.text(annal.Tenant, &e.Tenant)
 	case fSession:
-		p.flatText("session_id", &e.Session)
+		p.text(annal.Session, &e.Session)
 	case fMethod:
-		p.flatText("method", &e.Request.Method)
+		p.text(annal.Method, &e.Request.Method)
 	case fStatus:
 		p.status("status")
 	case fErrorCode:
-		p.flatText("error_code", &e.ErrorCode)
+		p.text(annal.ErrorCode, &e.ErrorCode)
 	case fExtraData:
 		f.extraData = p.extra("extra_data")
-	}
-}
-
-func (p *parser) flatText(field string, dst *string) {
-	if p.expect(strictjson.String, field) {
-		*dst = p.r.Text()
 	}
 }
 

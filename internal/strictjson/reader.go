@@ -102,6 +102,9 @@ func (r *Reader) Enter() {
 // end and on errors. It does not look for duplicates: the caller does, as it
 // knows the names that are legal.
 func (r *Reader) Name() (string, bool) {
+	if name, ok := r.compactName(); ok {
+		return name, true
+	}
 	if !r.next('}') {
 		return "", false
 	}
@@ -121,6 +124,27 @@ func (r *Reader) Name() (string, bool) {
 		return "", false
 	}
 	r.pos++
+	return name, true
+}
+
+// compactName is Name where there is neither white space nor an escape nor an
+// end, as in nearly all JSON. Otherwise it reads nothing.
+func (r *Reader) compactName() (string, bool) {
+	i := r.pos
+	if r.err != nil || i >= len(r.src) {
+		return "", false
+	}
+	if !r.first {
+		if r.src[i] != ',' {
+			return "", false
+		}
+		i++
+	}
+	name, colon, ok := r.canonicalName(i)
+	if !ok {
+		return "", false
+	}
+	r.named, r.pos, r.first = i, colon+1, false
 	return name, true
 }
 
@@ -175,13 +199,14 @@ func closing(end byte) string {
 	return "the end of the array"
 }
 
-// Text reads a string.
-func (r *Reader) Text() string {
+// Text reads the string that comes next. It returns false and reads nothing
+// when something else does.
+func (r *Reader) Text() (string, bool) {
 	if r.Peek() != String {
-		r.fail(r.pos, "a string is expected here")
-		return ""
+		return "", false
 	}
-	return r.text()
+	s := r.text()
+	return s, r.err == nil
 }
 
 // Number reads a number and returns it as it was written.
@@ -230,6 +255,12 @@ func (r *Reader) End() {
 }
 
 func (r *Reader) space() {
+	if r.pos < len(r.src) && r.src[r.pos] <= ' ' {
+		r.spaces()
+	}
+}
+
+func (r *Reader) spaces() {
 	for r.pos < len(r.src) && r.src[r.pos] <= ' ' {
 		switch r.src[r.pos] {
 		case ' ', '\n', '\r', '\t':
