@@ -18,9 +18,6 @@ import (
 	"annal/client"
 )
 
-// defaultLimit is how many events a person sees unless more are asked for.
-const defaultLimit = 100
-
 type queryCmd struct {
 	remote
 	filters

@@ -34,14 +34,21 @@ func (in ingester) Receive(ctx context.Context, r api.IngestRequest) (api.Ingest
 	return api.IngestResult(res), nil
 }
 
-// refusedEvents counts the events that err is about. The others of their batch
-// come again without them.
+// refusedEvents counts the events that err is about: the others of their batch
+// come again without them. Events that meet a failing disk are not refused.
 func refusedEvents(err error) int {
-	var invalid *annal.InvalidError
-	if errors.As(err, &invalid) {
+	var (
+		invalid   *annal.InvalidError
+		conflict  *annal.ConflictError
+		forbidden *annal.ForbiddenError
+	)
+	switch {
+	case errors.As(err, &invalid):
 		return len(invalid.Problems) + invalid.More
+	case errors.As(err, &conflict), errors.As(err, &forbidden):
+		return 1
 	}
-	return 1
+	return 0
 }
 
 // An authority is auth as the API calls it.
