@@ -58,10 +58,16 @@ func (b *builder) addKeys() {
 }
 
 // parentOf names the field that usually settles another one.
-var parentOf = map[annal.Field]annal.Field{
-	annal.ActorType: annal.ActorID, annal.ActorName: annal.ActorID, annal.ActorEmail: annal.ActorID,
-	annal.BehalfType: annal.BehalfID, annal.BehalfName: annal.BehalfID, annal.BehalfEmail: annal.BehalfID,
-	annal.ResourceType: annal.ResourcePath, annal.ResourceName: annal.ResourcePath, annal.ResourceID: annal.ResourcePath,
+func parentOf(f annal.Field) (parent annal.Field, ok bool) {
+	switch f {
+	case annal.ActorType, annal.ActorName, annal.ActorEmail:
+		return annal.ActorID, true
+	case annal.BehalfType, annal.BehalfName, annal.BehalfEmail:
+		return annal.BehalfID, true
+	case annal.ResourceType, annal.ResourceName, annal.ResourceID:
+		return annal.ResourcePath, true
+	}
+	return 0, false
 }
 
 // A column is derived only when its parent has so many rows per value.
@@ -163,7 +169,7 @@ func (b *builder) addText(f annal.Field) error {
 
 // placeCodes packs b.codes, or derives them from the parent's.
 func (b *builder) placeCodes(f annal.Field) {
-	if p, ok := parentOf[f]; ok && b.columns[p].form == formDict {
+	if p, ok := parentOf(f); ok && b.columns[p].form == formDict {
 		size := int(b.columns[p].dict)
 		if of, ok := derive(b.codes, b.parents[p], size); ok && size <= b.rows/rowsPerParent {
 			b.columns[f].form, b.columns[f].parent = formDerived, p

@@ -8,8 +8,8 @@ import (
 	"annal"
 )
 
-// Checksums find what changed by accident. The inspections here also make sure
-// that no part, whatever it holds, leads a reader outside of it.
+// Checksums find what changed by accident. The inspections here also make sure,
+// once for each part, that its offsets and sizes lie within it.
 
 func u32(b []byte) int { return int(binary.LittleEndian.Uint32(b)) }
 

@@ -210,7 +210,7 @@ var mixes = []struct {
 	{"all distinct", mix{rows: BlockRows + 77, distinct: true, tenants: 5, shuffled: true}},
 	{"all equal", mix{rows: 1500, constant: true, equal: true}},
 	{"huge texts", mix{rows: 1000, huge: true, tenants: 3, shuffled: true}},
-	{"three blocks", mix{rows: 3*BlockRows + 1023, tenants: 7, shuffled: true, templated: true, far: true}},
+	{"three blocks", mix{rows: 2*BlockRows + 1023, tenants: 7, shuffled: true, templated: true, far: true}},
 }
 
 // built builds and opens a model's segment on a disk in memory.
