@@ -126,6 +126,7 @@ const (
 	DefaultHeartbeat     = 15 * time.Second
 	DefaultMaxTails      = 256
 	MaxBody              = 16 << 20 // bytes of a body of events, packed and unpacked
+	MaxPageBytes         = 4 << 20  // of the texts on a page; a page that would have more is cut short
 	MaxQueryBytes        = 64 << 10 // of the part of a URL behind '?'
 	MaxIdempotencyKey    = 255      // bytes of an Idempotency-Key
 	MaxRequestID         = 128      // bytes of an X-Request-ID
@@ -163,8 +164,15 @@ const OtherRoute = "other"
 // ClientGone is the status of requests whose client did not wait for the answer.
 const ClientGone = 499
 
-// Handler serves every dialect.
+// minCursorKey is how long a key must be so that nobody guesses it.
+const minCursorKey = 32
+
+// Handler serves every dialect. It panics when cfg.CursorKey is too short to
+// keep cursors from being forged.
 func Handler(cfg Config) http.Handler {
+	if len(cfg.CursorKey) < minCursorKey {
+		panic("api: Config.CursorKey has fewer than 32 bytes")
+	}
 	s := &server{Config: cfg, dialects: dialects()}
 	if s.Now == nil {
 		s.Now = time.Now

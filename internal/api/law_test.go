@@ -156,6 +156,27 @@ func TestCursorWalkSeesEachEventOnceWhileTheLogGrows(t *testing.T) {
 	}
 }
 
+func TestHugeEventsMakeShortPages(t *testing.T) {
+	w := newWorld(t)
+	e := event("read", "user:a", "p", 0)
+	e.Extra = `{"x":"` + strings.Repeat("x", annal.MaxEventBytes-100) + `"}`
+	for range 40 {
+		w.put(e)
+	}
+	acme := w.of("acme")
+	for target, list := range map[string]string{"/v1/audit/logs": "logs", "/v1/events": "events", "/v1/audit/secrets/p": "logs"} {
+		first := w.get(acme, target).ok()
+		if n := first.Body.Len(); n > MaxPageBytes+annal.MaxEventBytes {
+			t.Errorf("%s: a page of %d bytes", target, n)
+		}
+		ids := w.walk(acme, target, list, url.Values{})
+		slices.Sort(ids)
+		if len(slices.Compact(ids)) != 40 {
+			t.Errorf("%s: %d events, want 40", target, len(ids))
+		}
+	}
+}
+
 func TestEveryByteOfACursorCounts(t *testing.T) {
 	w := newWorld(t)
 	for i := range 9 {

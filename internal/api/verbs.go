@@ -17,13 +17,37 @@ func list(p Params, show func(c *Call, q *annal.Query, page *annal.Page)) Verb {
 		if err != nil {
 			return err
 		}
-		page, err := c.Search(c.ctx, a.Query)
+		page, err := c.page(a.Query)
 		if err != nil {
 			return err
 		}
 		show(c, &a.Query, &page)
 		return nil
 	}
+}
+
+// page returns the page that q asks for, or as much of it as MaxPageBytes lets
+// through: the next one goes on behind that.
+func (c *Call) page(q annal.Query) (annal.Page, error) {
+	page, err := c.Search(c.ctx, q)
+	size := 0
+	for i := range page.Events {
+		if size += textBytes(&page.Events[i]); size > MaxPageBytes && i > 0 {
+			last := &page.Events[i-1]
+			page.Events = page.Events[:i]
+			page.Next = &annal.Mark{Time: annal.TimeKey(last.Time), Position: last.Position}
+			break
+		}
+	}
+	return page, err
+}
+
+// textBytes returns about how large e is when shown.
+func textBytes(e *annal.Event) (n int) {
+	for f := range annal.NumTexts {
+		n += len(*e.Text(f))
+	}
+	return n
 }
 
 // get shows the event whose id is in the path. One that may not be seen is as
@@ -56,7 +80,7 @@ func trail(p Params, wildcard string, f annal.Field, agg annal.Aggregation, show
 		if err != nil {
 			return err
 		}
-		page, err := c.Search(c.ctx, a.Query)
+		page, err := c.page(a.Query)
 		if err != nil {
 			return err
 		}
