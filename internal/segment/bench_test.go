@@ -19,6 +19,43 @@ func auditColumns(n, tenants int) *Columns {
 		N: n, Time: make([]int64, n), Seq: make([]uint64, n), Salt: make([]byte, n*SaltBytes), Outcome: make([]uint8, n),
 		Severity: make([]uint8, n), Status: make([]int32, n), Duration: make([]int64, n),
 	}
+	sharedValues(c, tenants)
+	for _, f := range []annal.Field{annal.Session, annal.RequestID, annal.Message, annal.Extra} {
+		c.Text[f].Off = make([]uint32, 1, n+1)
+	}
+	seqs, at := make([]uint64, tenants), int64(1_780_000_000_000_000_000)
+	for i := range n {
+		at += r.Int64N(2*778_000_000/1000) * 1000
+		c.Time[i] = at - r.Int64N(50_000_000)/1000*1000
+		t := zipf(r, tenants)
+		c.Seq[i] = seqs[t]
+		seqs[t]++
+		if i%1000 == 0 {
+			c.Received = append(c.Received, Run{uint32(i), at / 1000})
+		}
+		for k := range 16 {
+			c.Salt[i*16+k] = byte(r.Uint32())
+		}
+		who, failed := zipf(r, 10_000), r.IntN(100) < 7
+		addCodes(c, i, t, who, r)
+		c.Status[i] = 200
+		message := ""
+		if failed {
+			c.Outcome[i], c.Severity[i], c.Status[i] = 2, 1, 403
+			c.Text[annal.ErrorCode].Codes[i] = 1 + uint32(r.IntN(5))
+			message = "no policy allows this action on this path"
+		}
+		c.Duration[i] = (200 + r.Int64N(1<<15)) * 1000
+		addPlain(c, annal.Session, fmt.Sprintf("ses_%016x", uint64(i/40*8+r.IntN(8))*0x9e3779b97f4a7c15))
+		addPlain(c, annal.RequestID, fmt.Sprintf("req_%016x", r.Uint64()))
+		addPlain(c, annal.Message, message)
+		addPlain(c, annal.Extra, someExtra(r))
+	}
+	return c
+}
+
+func sharedValues(c *Columns, tenants int) {
+	n := c.N
 	shared := func(f annal.Field, size int, at func(i int) string) {
 		c.Text[f] = TextColumn{Codes: make([]uint32, n), Values: make([]string, size)}
 		for i := range size {
@@ -37,62 +74,39 @@ func auditColumns(n, tenants int) *Columns {
 	shared(annal.UserAgent, 200, func(i int) string { return fmt.Sprintf("vault-agent/1.%d (linux; amd64)", i) })
 	shared(annal.Method, 4, func(i int) string { return []string{"GET", "PUT", "POST", "DELETE"}[i] })
 	shared(annal.ErrorCode, 6, func(i int) string { return []string{"", "access_denied", "e2", "e3", "e4", "e5"}[i] })
-	for _, f := range []annal.Field{annal.Session, annal.RequestID, annal.Message, annal.Extra} {
-		c.Text[f].Off = make([]uint32, 1, n+1)
+}
+
+func addCodes(c *Columns, i int, t, who uint32, r *rand.Rand) {
+	c.Text[annal.Tenant].Codes[i] = t
+	c.Text[annal.Action].Codes[i] = zipf(r, 22)
+	c.Text[annal.ActorID].Codes[i] = who
+	c.Text[annal.ActorType].Codes[i] = who % 3
+	c.Text[annal.ResourceType].Codes[i] = zipf(r, 8)
+	c.Text[annal.ResourcePath].Codes[i] = zipf(r, 50_000)
+	c.Text[annal.SourceIP].Codes[i] = who % 4000
+	c.Text[annal.UserAgent].Codes[i] = who % 200
+	c.Text[annal.Method].Codes[i] = zipf(r, 4)
+}
+
+func someExtra(r *rand.Rand) string {
+	switch x := r.IntN(100); {
+	case x < 35:
+		return fmt.Sprintf(`{"version":%d}`, 1+r.IntN(40))
+	case x < 55:
+		return fmt.Sprintf(`{"lease_id":"%08x","ttl":%d}`, r.Uint32(), r.IntN(3600))
 	}
-	plain := func(f annal.Field, s string) {
-		t := &c.Text[f]
-		t.Bytes = append(t.Bytes, s...)
-		t.Off = append(t.Off, uint32(len(t.Bytes)))
-	}
-	zipf := func(size int) uint32 {
-		x := r.Float64()
-		return uint32(float64(size) * x * x * x)
-	}
-	seqs, at := make([]uint64, tenants), int64(1_780_000_000_000_000_000)
-	for i := range n {
-		at += r.Int64N(2*778_000_000/1000) * 1000
-		c.Time[i] = at - r.Int64N(50_000_000)/1000*1000
-		t := zipf(tenants)
-		c.Seq[i] = seqs[t]
-		seqs[t]++
-		if i%1000 == 0 {
-			c.Received = append(c.Received, Run{uint32(i), at / 1000})
-		}
-		for k := range 16 {
-			c.Salt[i*16+k] = byte(r.Uint32())
-		}
-		who, failed := zipf(10_000), r.IntN(100) < 7
-		c.Text[annal.Tenant].Codes[i] = t
-		c.Text[annal.Action].Codes[i] = zipf(22)
-		c.Text[annal.ActorID].Codes[i] = who
-		c.Text[annal.ActorType].Codes[i] = who % 3
-		c.Text[annal.ResourceType].Codes[i] = zipf(8)
-		c.Text[annal.ResourcePath].Codes[i] = zipf(50_000)
-		c.Text[annal.SourceIP].Codes[i] = who % 4000
-		c.Text[annal.UserAgent].Codes[i] = who % 200
-		c.Text[annal.Method].Codes[i] = zipf(4)
-		c.Status[i] = 200
-		message := ""
-		if failed {
-			c.Outcome[i], c.Severity[i], c.Status[i] = 2, 1, 403
-			c.Text[annal.ErrorCode].Codes[i] = 1 + uint32(r.IntN(5))
-			message = "no policy allows this action on this path"
-		}
-		c.Duration[i] = (200 + r.Int64N(1<<15)) * 1000
-		plain(annal.Session, fmt.Sprintf("ses_%016x", uint64(i/40*8+r.IntN(8))*0x9e3779b97f4a7c15))
-		plain(annal.RequestID, fmt.Sprintf("req_%016x", r.Uint64()))
-		plain(annal.Message, message)
-		extra := ""
-		switch x := r.IntN(100); {
-		case x < 35:
-			extra = fmt.Sprintf(`{"version":%d}`, 1+r.IntN(40))
-		case x < 55:
-			extra = fmt.Sprintf(`{"lease_id":"%08x","ttl":%d}`, r.Uint32(), r.IntN(3600))
-		}
-		plain(annal.Extra, extra)
-	}
-	return c
+	return ""
+}
+
+func addPlain(c *Columns, f annal.Field, s string) {
+	t := &c.Text[f]
+	t.Bytes = append(t.Bytes, s...)
+	t.Off = append(t.Off, uint32(len(t.Bytes)))
+}
+
+func zipf(r *rand.Rand, size int) uint32 {
+	x := r.Float64()
+	return uint32(float64(size) * x * x * x)
 }
 
 const benchRows = 512 << 10
