@@ -81,10 +81,21 @@ func (d *daemon) start(ctx context.Context) (time.Duration, error) {
 	go func() { d.exited <- d.cmd.Wait() }()
 	if err := d.waitReady(ctx); err != nil {
 		d.kill()
-		return 0, fmt.Errorf("%w; its output is in %s", err, d.output)
+		return 0, fmt.Errorf("%w; it said: %s", err, d.lastWords())
 	}
 	took := time.Since(began)
 	return took, d.readToken()
+}
+
+const maxLastWords = 2000 // bytes
+
+// lastWords returns the end of the server's output.
+func (d *daemon) lastWords() []byte {
+	said, err := os.ReadFile(d.output)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return said[max(len(said)-maxLastWords, 0):]
 }
 
 func (d *daemon) readToken() error {
