@@ -22,17 +22,19 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"annal"
 )
 
 // Defaults and limits of a Client.
 const (
 	DefaultServer  = "http://127.0.0.1:8080"
-	DefaultRetries = 8                      // tries after the first
-	firstWait      = 100 * time.Millisecond // before the first repetition; doubles each time
-	longestWait    = 10 * time.Second       // between repetitions, unless the server asks for more
-	longestRetry   = 2 * time.Minute        // of Retry-After that is waited for
-	maxAnswer      = 64 << 20               // bytes of an answer that is read as a whole
-	idleTimeout    = time.Minute            // a server that sends nothing for so long is gone
+	DefaultRetries = 8                       // tries after the first
+	firstWait      = 100 * time.Millisecond  // before the first repetition; doubles each time
+	longestWait    = 10 * time.Second        // between repetitions, unless the server asks for more
+	longestRetry   = 2 * time.Minute         // of Retry-After that is waited for
+	maxAnswer      = annal.MaxPage * maxLine // bytes of an answer that is read as a whole: a page of the largest events
+	idleTimeout    = time.Minute             // a server that sends nothing for so long is gone
 )
 
 // A Config says which server to speak to and as whom.

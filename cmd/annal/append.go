@@ -30,7 +30,7 @@ accepted=N duplicates=N refused=N; the exit code is 1 when anything was refused.
 
 Examples:
   annal append --format vault /var/log/vault_audit.log
-  kubectl-audit | annal append --format k8s
+  journalctl -u app -o cat | annal append --format annal
   annal append --tenant acme cloudtrail/*.json.gz`
 }
 

@@ -18,12 +18,12 @@ import (
 //	default  in the syntax of the flag
 //	secret   the value is never shown
 type Config struct {
-	Data        string `name:"data" default:"annal-data" placeholder:"DIR" help:"Folder that holds the log and all else that must survive."`
-	Listen      string `name:"listen" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where the API and /metrics answer. Port 0 picks a free one."`
+	Data        string `name:"data" default:"annal-data" placeholder:"DIR" help:"Folder that holds the log and all else that must survive. Default: ${default}."`
+	Listen      string `name:"listen" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where the API and /metrics answer; port 0 picks a free one. Default: ${default}."`
 	AdminListen string `name:"admin-listen" placeholder:"HOST:PORT" help:"Where /debug/pprof and /metrics answer. Keep it private. Unset: nowhere."`
 
 	LogFormat string `name:"log-format" default:"text" enum:"text,json" help:"How annal's own log is written to standard error: ${enum}."`
-	LogLevel  string `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"What is logged: ${enum} and worse."`
+	LogLevel  string `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"What is logged, and all that is worse: ${enum}."`
 
 	MaxConnections  int           `name:"max-connections" default:"10000" help:"Connections at a time; further ones wait to be accepted."`
 	HeaderTimeout   time.Duration `name:"header-timeout" default:"10s" help:"How long a client may take to send a request's header."`
@@ -46,7 +46,6 @@ type Setting struct {
 	Name    string
 	Env     string
 	Default string
-	Help    string
 	Secret  bool
 	index   int
 }
@@ -64,8 +63,7 @@ func Settings() []Setting {
 		name := tag.Get("name")
 		table = append(table, Setting{
 			Name: name, Env: EnvPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_")),
-			Default: tag.Get("default"), Help: strings.ReplaceAll(tag.Get("help"), "${enum}", tag.Get("enum")),
-			Secret: secret, index: i,
+			Default: tag.Get("default"), Secret: secret, index: i,
 		})
 	}
 	return table

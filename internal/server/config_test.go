@@ -107,3 +107,20 @@ func TestSecretsAreHidden(t *testing.T) {
 		}
 	}
 }
+
+// README's table of settings is the one that the program has.
+func TestReadmeListsEverySetting(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range Settings() {
+		row := "| `" + s.Name + "` | `" + s.Env + "` | "
+		if s.Default != "" {
+			row += "`" + s.Default + "` "
+		}
+		if row += "| "; !strings.Contains(string(readme), "\n"+row) {
+			t.Errorf("README.md has no row %q", row)
+		}
+	}
+}

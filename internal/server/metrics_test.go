@@ -1,6 +1,9 @@
 package server_test
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -64,5 +67,31 @@ func TestMetricsAreNamedAsPrometheusAdvises(t *testing.T) {
 	}
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+// Every metric of annal's own is explained to operators, and no other is.
+func TestOperationsListsEveryMetric(t *testing.T) {
+	guide, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body := get(t, busy(t).url+"/metrics", "")
+	shown := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^# HELP (annal_[a-z_]+)`).FindAllStringSubmatch(body, -1) {
+		shown[m[1]] = true
+	}
+	_, table, _ := strings.Cut(string(guide), "\n## Metrics\n")
+	explained := map[string]bool{}
+	for _, m := range regexp.MustCompile("`(annal_[a-z_]+)").FindAllStringSubmatch(table, -1) {
+		explained[m[1]] = true
+		if !shown[m[1]] {
+			t.Errorf("docs/operations.md explains %s, which /metrics does not show", m[1])
+		}
+	}
+	for name := range shown {
+		if !explained[name] {
+			t.Errorf("docs/operations.md does not explain %s", name)
+		}
 	}
 }
