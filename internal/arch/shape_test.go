@@ -14,6 +14,7 @@ var tiers = map[string]int{
 	"":                    0,
 	"internal/merkle":     1,
 	"internal/vfs":        1,
+	"internal/fold":       1,
 	"internal/strictjson": 1,
 	"internal/wal":        2,
 	"internal/segment":    2,

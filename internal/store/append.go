@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"sync"
 
 	"annal"
 )
@@ -28,8 +27,6 @@ type pending struct {
 // A twin is an event of a batch that repeats an earlier one of the same batch.
 type twin struct{ event, first int }
 
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
 // maxBuffer bounds the buffers that are kept for reuse.
 const maxBuffer = 4 << 20
 
@@ -49,7 +46,7 @@ func (s *Store) Append(ctx context.Context, b *annal.Batch) ([]annal.Receipt, er
 		return nil, annal.ErrClosed
 	}
 	p := &pending{batch: b, receipts: make([]annal.Receipt, len(b.Events)), done: make(chan struct{})}
-	buf := buffers.Get().(*[]byte)
+	buf := s.buffers.Get().(*[]byte)
 	p.encoded = (*buf)[:0]
 	if err := p.encode(s.cfg.Random); err != nil {
 		return nil, err
@@ -61,7 +58,7 @@ func (s *Store) Append(ctx context.Context, b *annal.Batch) ([]annal.Receipt, er
 	}
 	<-p.done // from here on the batch may be stored, so its fate must be known
 	if *buf = p.encoded; cap(*buf) <= maxBuffer {
-		buffers.Put(buf)
+		s.buffers.Put(buf)
 	}
 	if p.err != nil {
 		return nil, p.err

@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"annal"
 )
@@ -55,48 +54,6 @@ func (p *memPart) resolve(field annal.Field, f *annal.Filter) (codeSet, bool) {
 		}
 	}
 	return setOf(codes), true
-}
-
-func (p *memPart) wordTest(word string) test {
-	var coded []annal.Field
-	var sets []codeSet
-	var plain []annal.Field
-	for f := range annal.NumTexts {
-		if !annal.Fields[f].Search {
-			continue
-		}
-		if !annal.Fields[f].Shared {
-			plain = append(plain, f)
-			continue
-		}
-		if set := codesWith(p.cols.Text[f].Values, word); set.n > 0 {
-			coded, sets = append(coded, f), append(sets, set)
-		}
-	}
-	return func(row uint32) bool {
-		for i, f := range coded {
-			if sets[i].has(p.cols.Text[f].Codes[row]) {
-				return true
-			}
-		}
-		for _, f := range plain {
-			if containsFold(p.memView.text(f, int(row)), word) {
-				return true
-			}
-		}
-		return false
-	}
-}
-
-// codesWith returns the codes of the values that contain a lower-case word.
-func codesWith(values []string, word string) codeSet {
-	var codes []uint32
-	for c, v := range values {
-		if containsFold(v, word) {
-			codes = append(codes, uint32(c))
-		}
-	}
-	return setOf(codes)
 }
 
 // runs returns the rows that may match p, as one run that opens into the chunks
@@ -192,6 +149,11 @@ func (p *memPart) candidates(pl *plan) (rows, bool) {
 			return p.coded(field, set), true
 		}
 	}
+	for _, w := range pl.words {
+		if list, ok := p.wordRows(pl.store, w, selective); ok {
+			return list, true
+		}
+	}
 	return nil, false
 }
 
@@ -224,22 +186,5 @@ func (p *memPart) hashed(field annal.Field, values []string) (out rows) {
 			}
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// containsFold reports whether s contains a lower-case word, ignoring case.
-func containsFold(s, word string) bool {
-	if strings.Contains(s, word) {
-		return true
-	}
-	if len(s) < len(word) {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c >= 'A' && c <= 'Z' || c >= 0x80 {
-			return strings.Contains(strings.ToLower(s), word)
-		}
-	}
-	return false
+	return sortedRows(out)
 }

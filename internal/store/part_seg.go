@@ -72,58 +72,6 @@ func (p *segPart) resolve(field annal.Field, f *annal.Filter) (codeSet, bool) {
 	return setOf(codes), true
 }
 
-// wordSets finds, for each coded field that free text looks at, the codes of
-// the values that contain the word; and the fields that are blobs.
-func (p *segPart) wordSets(word string) (coded []annal.Field, sets []codeSet, blobs []annal.Field) {
-	for f := range annal.NumTexts {
-		if !annal.Fields[f].Search {
-			continue
-		}
-		d := p.seg.Dict(f)
-		if d == nil {
-			blobs = append(blobs, f)
-			continue
-		}
-		var codes []uint32
-		for c := range uint32(d.Len()) {
-			if containsFold(d.At(c), word) {
-				codes = append(codes, c)
-			}
-		}
-		if len(codes) > 0 {
-			coded, sets = append(coded, f), append(sets, setOf(codes))
-		}
-	}
-	return coded, sets, blobs
-}
-
-func (p *segPart) wordTest(word string) test {
-	coded, sets, blobs := p.wordSets(word)
-	block, may := -1, false
-	return func(row uint32) bool {
-		for i, f := range coded {
-			if sets[i].has(p.seg.Code(f, int(row))) {
-				return true
-			}
-		}
-		if len(blobs) == 0 {
-			return false
-		}
-		if b := int(row) / segment.BlockRows; b != block {
-			block, may = b, p.seg.MayHaveText(b, word)
-		}
-		if !may {
-			return false
-		}
-		for _, f := range blobs {
-			if containsFold(p.text(f, row), word) {
-				return true
-			}
-		}
-		return false
-	}
-}
-
 // A rowRange is rows of one tenant within a query's times.
 type rowRange struct {
 	lo, hi int
@@ -238,7 +186,7 @@ func (p *segPart) candidates(pl *plan) (rowList, bool) {
 		return best(), true
 	}
 	for _, w := range pl.words {
-		if list, ok := p.wordRows(w, limit); ok {
+		if list, ok := p.wordRows(pl.store, w, limit); ok {
 			return list, true
 		}
 	}
@@ -264,8 +212,7 @@ func (p *segPart) hashed(field annal.Field, f *annal.Filter) (rowList, bool) {
 	for i, row := range found {
 		list[i] = uint32(row)
 	}
-	slices.Sort(list)
-	return slices.Compact(list), true
+	return sortedRows(list), true
 }
 
 func (p *segPart) postingsOf(field annal.Field, set *codeSet) int {
@@ -280,53 +227,24 @@ func (p *segPart) collect(field annal.Field, set *codeSet) rowList {
 		list := p.seg.Postings(field, set.lo)
 		return &list
 	}
-	var list rows
+	return sortedRows(p.appendPostings(nil, field, set))
+}
+
+// appendPostings appends the rows of all codes in set, code by code.
+func (p *segPart) appendPostings(list rows, field annal.Field, set *codeSet) rows {
 	set.each(func(c uint32) {
 		post := p.seg.Postings(field, c)
 		for i := range post.Len() {
 			list = append(list, uint32(post.At(i)))
 		}
 	})
-	slices.Sort(list)
 	return list
 }
 
-// wordRows lists the rows that may contain a word: those of the dictionary
-// values with it, and the blocks whose texts may have it.
-func (p *segPart) wordRows(word string, limit int) (rowList, bool) {
-	coded, sets, blobs := p.wordSets(word)
-	n := 0
-	for i, f := range coded {
-		if annal.Fields[f].Index == annal.ByScan {
-			return nil, false
-		}
-		n += p.postingsOf(f, &sets[i])
-	}
-	var list rows
-	if len(blobs) > 0 {
-		for b := range p.seg.Blocks() {
-			if !p.seg.MayHaveText(b, word) {
-				continue
-			}
-			lo, hi := b*segment.BlockRows, min((b+1)*segment.BlockRows, p.seg.Rows())
-			for row := lo; row < hi; row++ {
-				list = append(list, uint32(row))
-			}
-		}
-	}
-	if n+len(list) > max(limit, 2*segment.BlockRows) {
-		return nil, false
-	}
-	for i, f := range coded {
-		sets[i].each(func(c uint32) {
-			post := p.seg.Postings(f, c)
-			for j := range post.Len() {
-				list = append(list, uint32(post.At(j)))
-			}
-		})
-	}
+// sortedRows puts list in order, each row once.
+func sortedRows(list rows) rows {
 	slices.Sort(list)
-	return slices.Compact(list), true
+	return slices.Compact(list)
 }
 
 // skipper passes over blocks in which no row can fulfil the filters.

@@ -10,20 +10,21 @@ import (
 
 // A plan is a query in the form that parts of the log are asked in.
 type plan struct {
+	store   *Store
 	tenants []string // nil: all
 	minKey  int64    // minKey ≤ time key ≤ maxKey
 	maxKey  int64
 	below   uint64 // only positions below
 	where   []annal.Filter
-	words   []string
+	words   []*word
 	oldest  bool
 	after   *annal.Mark
 }
 
-// newPlan prepares q for a log that ends at end.
-func newPlan(q *annal.Query, end uint64) *plan {
-	p := &plan{tenants: q.Tenants, minKey: math.MinInt64, maxKey: math.MaxInt64, below: end,
-		where: q.Where, words: annal.Words(q.Text), oldest: q.Oldest, after: q.After}
+// plan prepares q for a log that ends at end.
+func (s *Store) plan(q *annal.Query, end uint64) *plan {
+	p := &plan{store: s, tenants: q.Tenants, minKey: math.MinInt64, maxKey: math.MaxInt64, below: end,
+		where: q.Where, words: newWords(q.Text), oldest: q.Oldest, after: q.After}
 	if q.Below != 0 {
 		p.below = min(end, q.Below)
 	}
@@ -78,8 +79,8 @@ type part interface {
 	// resolve finds the codes of the values that f fulfils in field; coded is
 	// false when the part keeps that field as plain texts.
 	resolve(field annal.Field, f *annal.Filter) (set codeSet, coded bool)
-	// wordTest tests for a lower-case word in the fields that free text looks at.
-	wordTest(word string) test
+	// wordTest tests for a word in the fields that free text looks at.
+	wordTest(s *Store, w *word) test
 }
 
 // A test says whether a row fulfils a condition.
@@ -99,7 +100,7 @@ func (p *plan) tests(in part) ([]test, bool) {
 		}
 	}
 	for _, w := range p.words {
-		out = append(out, in.wordTest(w))
+		out = append(out, in.wordTest(p.store, w))
 	}
 	return out, true
 }

@@ -51,7 +51,7 @@ func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
 		}
 		all := q
 		all.After = nil
-		page.Total, err = v.count(ctx, newPlan(&all, p.below))
+		page.Total, err = v.count(ctx, s.plan(&all, p.below))
 		return err
 	})
 	return page, err
@@ -129,7 +129,7 @@ func (s *Store) read(q *annal.Query, fn func(*view, *plan) error) error {
 	end := s.applied.Load() // before the view, so that the view holds all below it
 	v := s.acquire()
 	defer s.release(v)
-	return s.noteDamage(segment.Guard(func() error { return fn(v, newPlan(q, end)) }))
+	return s.noteDamage(segment.Guard(func() error { return fn(v, s.plan(q, end)) }))
 }
 
 // noteDamage counts and logs damage that a read met.

@@ -80,7 +80,7 @@ type Store struct {
 	done  sync.WaitGroup
 
 	closing   atomic.Bool
-	quit      chan struct{} // closed when closing begins
+	quit      chan struct{}  // closed when closing begins
 	appenders sync.WaitGroup // Appends on their way through the queue
 
 	mu       sync.Mutex // guards cur, its references, manifest, lost
@@ -94,6 +94,7 @@ type Store struct {
 	counters counters
 	alarm    atomic.Pointer[string] // why writes are refused; nil when they are not
 	ids      sync.Pool              // *idCode
+	buffers  sync.Pool              // *[]byte, for encoding batches
 
 	sealTrouble atomic.Pointer[string] // why the latest attempt to seal failed; nil when it did not
 }
@@ -126,6 +127,7 @@ func (s *Store) open() (err error) {
 	if s.identity, err = openIdentity(s.fs, s.cfg); err != nil {
 		return err
 	}
+	s.buffers.New = func() any { return new([]byte) }
 	s.ids.New = func() any { return newIDCode(s.identity.IDKey) }
 	if s.manifest, err = s.openManifest(); err != nil {
 		return err

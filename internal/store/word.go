@@ -1,0 +1,253 @@
+package store
+
+import (
+	"annal"
+	"annal/internal/fold"
+	"annal/internal/segment"
+)
+
+// A word is one word of free text while a query looks for it.
+type word struct {
+	text   string // lower case
+	finder *fold.Finder
+	seen   [annal.NumTexts]int // values of the field's space looked at so far
+	hits   [annal.NumTexts][]uint64
+	any    [annal.NumTexts]bool // hits has a bit
+}
+
+func newWords(text string) (out []*word) {
+	for _, w := range annal.Words(text) {
+		out = append(out, &word{text: w, finder: fold.New(w)})
+	}
+	return out
+}
+
+// look finds the codes of f's space, up to n, whose values contain the word. A
+// value that many segments have is so looked at once.
+func (w *word) look(f annal.Field, values []string) {
+	for c := w.seen[f]; c < len(values); c++ {
+		if c>>6 == len(w.hits[f]) {
+			w.hits[f] = append(w.hits[f], 0)
+		}
+		if w.finder.In(values[c]) {
+			w.hits[f][c>>6] |= 1 << (c & 63)
+			w.any[f] = true
+		}
+	}
+	w.seen[f] = len(values)
+}
+
+// translated returns the part's codes whose values contain the word.
+func (w *word) translated(f annal.Field, t translation) codeSet {
+	if !w.any[f] {
+		return codeSet{}
+	}
+	var codes []uint32
+	for c, g := range t {
+		if w.hits[f][g>>6]&(1<<(g&63)) != 0 {
+			codes = append(codes, uint32(c))
+		}
+	}
+	return setOf(codes)
+}
+
+// A wordMatch is where a part may have a word.
+type wordMatch struct {
+	fields []annal.Field // coded fields with it
+	sets   []codeSet     // the codes, for each of fields
+	plain  []annal.Field // fields without codes, to be searched
+}
+
+func (m *wordMatch) add(f annal.Field, set codeSet) {
+	if set.n > 0 {
+		m.fields, m.sets = append(m.fields, f), append(m.sets, set)
+	}
+}
+
+// coded reports whether a row has the word in a coded field.
+func (m *wordMatch) coded(in part, row uint32) bool {
+	for i, f := range m.fields {
+		if m.sets[i].has(in.code(f, row)) {
+			return true
+		}
+	}
+	return false
+}
+
+// match finds where the segment may have w.
+func (p *segPart) match(s *Store, w *word) (m wordMatch) {
+	for f := range annal.NumTexts {
+		if !annal.Fields[f].Search {
+			continue
+		}
+		d := p.seg.Dict(f)
+		if d == nil {
+			m.plain = append(m.plain, f)
+			continue
+		}
+		if annal.Fields[f].Shared {
+			if t, ok := s.translate(p.seg, f); ok {
+				if values, ok := s.spaces[f].values(); ok {
+					w.look(f, values)
+					m.add(f, w.translated(f, t))
+					continue
+				}
+			}
+		}
+		m.add(f, setOf(d.Matching(w.finder, nil)))
+	}
+	return m
+}
+
+func (p *segPart) wordTest(s *Store, w *word) test {
+	m := p.match(s, w)
+	block, may := -1, false
+	return func(row uint32) bool {
+		if m.coded(p, row) {
+			return true
+		}
+		if len(m.plain) == 0 {
+			return false
+		}
+		if b := int(row) / segment.BlockRows; b != block {
+			block, may = b, p.seg.MayHaveText(b, w.text)
+		}
+		if !may {
+			return false
+		}
+		for _, f := range m.plain {
+			if w.finder.In(p.text(f, row)) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// wordRows lists the rows that have w, unless they are more than limit.
+func (p *segPart) wordRows(s *Store, w *word, limit int) (list rows, ok bool) {
+	m := p.match(s, w)
+	n := 0
+	for i, f := range m.fields {
+		if p.seg.HasPostings(f) {
+			n += p.postingsOf(f, &m.sets[i])
+		}
+	}
+	if n > limit {
+		return nil, false
+	}
+	for i, f := range m.fields {
+		if p.seg.HasPostings(f) {
+			list = p.appendPostings(list, f, &m.sets[i])
+		} else {
+			list = p.appendCoded(list, f, &m.sets[i], limit)
+		}
+		if len(list) > limit {
+			return nil, false
+		}
+	}
+	for b := 0; len(m.plain) > 0 && b < p.seg.Blocks(); b++ {
+		if !p.seg.MayHaveText(b, w.text) {
+			continue
+		}
+		for _, f := range m.plain {
+			texts, err := p.rows().TextBlock(f, b)
+			if err != nil {
+				panic(err) // read guards the query
+			}
+			list = texts.Matching(w.finder, list)
+		}
+		if len(list) > limit {
+			return nil, false
+		}
+	}
+	return sortedRows(list), true
+}
+
+// appendCoded appends the rows whose code of f is in set, of a field without
+// postings; it gives up beyond limit.
+func (p *segPart) appendCoded(list rows, f annal.Field, set *codeSet, limit int) rows {
+	zone := segment.NewCodeSet(p.seg.Dict(f).Len())
+	set.each(zone.Add)
+	var codes []uint32
+	for b := 0; b < p.seg.Blocks() && len(list) <= limit; b++ {
+		if !p.seg.MayContain(f, b, zone) {
+			continue
+		}
+		lo := b * segment.BlockRows
+		codes = p.seg.Codes(f, lo, min(lo+segment.BlockRows, p.seg.Rows()), codes[:0])
+		for i, c := range codes {
+			if set.has(c) {
+				list = append(list, uint32(lo+i))
+			}
+		}
+	}
+	return list
+}
+
+// match finds where the memtable may have w.
+func (p *memPart) match(s *Store, w *word) (m wordMatch) {
+	for f := range annal.NumTexts {
+		if !annal.Fields[f].Search {
+			continue
+		}
+		if !annal.Fields[f].Shared {
+			m.plain = append(m.plain, f)
+			continue
+		}
+		if t, ok := s.translateMem(p.memView, f); ok {
+			if values, ok := s.spaces[f].values(); ok {
+				w.look(f, values)
+				m.add(f, w.translated(f, t))
+				continue
+			}
+		}
+		var codes []uint32
+		for c, v := range p.cols.Text[f].Values {
+			if w.finder.In(v) {
+				codes = append(codes, uint32(c))
+			}
+		}
+		m.add(f, setOf(codes))
+	}
+	return m
+}
+
+func (p *memPart) wordTest(s *Store, w *word) test {
+	m := p.match(s, w)
+	return func(row uint32) bool {
+		if m.coded(p, row) {
+			return true
+		}
+		for _, f := range m.plain {
+			if w.finder.In(p.text(f, row)) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// wordRows lists the rows that have w, unless they are more than limit.
+func (p *memPart) wordRows(s *Store, w *word, limit int) (list rows, ok bool) {
+	m := p.match(s, w)
+	for i, f := range m.fields {
+		for row, c := range p.cols.Text[f].Codes[:p.cols.N] {
+			if m.sets[i].has(c) {
+				list = append(list, uint32(row))
+			}
+		}
+		if len(list) > limit {
+			return nil, false
+		}
+	}
+	for _, f := range m.plain {
+		t := &p.cols.Text[f]
+		end := func(i int) int { return int(t.Off[i+1]) }
+		w.finder.Each(t.Bytes[:t.Off[p.cols.N]], p.cols.N, end, func(i int) { list = append(list, uint32(i)) })
+		if len(list) > limit {
+			return nil, false
+		}
+	}
+	return sortedRows(list), true
+}
