@@ -12,14 +12,42 @@ import (
 // decides this without building a tree, from the strings alone: in canonical
 // form a name is a string with a colon right behind it.
 func (g *Guard) suspects(extra string) bool {
-	// Without escapes, shapes can be looked for in all texts at once: a quote
-	// ends them as the end of a text does.
-	plain := strings.IndexByte(extra, '\\') < 0
-	if plain {
-		if _, ok := g.shapes.find(extra, 0); ok {
+	if strings.IndexByte(extra, '\\') >= 0 {
+		return g.suspectsEscaped(extra)
+	}
+	// A quote ends a shape as the end of a text does, so that one look at the
+	// whole is enough.
+	if _, ok := g.shapes.find(extra, 0); ok {
+		return true
+	}
+	for i := 0; ; {
+		n := strings.Index(extra[i:], `":`)
+		if n < 0 {
+			return false
+		}
+		end := i + n
+		i = end + len(`":`)
+		from := end
+		for from > 0 && extra[from-1] != '"' {
+			from--
+		}
+		// When this is a text that begins with a colon, name is the punctuation
+		// before it.
+		name := extra[from:end]
+		if g.names.kind(name) != notSecret && exposes(extra, i, name) {
 			return true
 		}
+		if keyName(name) && extra[i] == '"' {
+			to, _ := stringEnd(extra, i+1)
+			if g.names.pairKind(extra[i+1:to]) != notSecret {
+				return true
+			}
+		}
 	}
+}
+
+// suspectsEscaped is suspects for text with escapes, which it undoes.
+func (g *Guard) suspectsEscaped(extra string) bool {
 	isKey := false // the value belongs to a member such as "name"
 	for i := 0; ; {
 		q := strings.IndexByte(extra[i:], '"')
@@ -33,22 +61,20 @@ func (g *Guard) suspects(extra string) bool {
 			text = unescape(extra[from-1 : to+1])
 		}
 		i = to + 1
-		if !plain && len(text) >= shortestSecret {
-			if _, ok := g.shapes.find(text, 0); ok {
-				return true
-			}
+		if _, ok := g.shapes.find(text, 0); ok {
+			return true
 		}
-		if i < len(extra) && extra[i] == ':' {
+		switch {
+		case i < len(extra) && extra[i] == ':':
 			if g.names.kind(text) != notSecret && exposes(extra, i+1, text) {
 				return true
 			}
 			isKey = keyName(text)
-			continue
-		}
-		if isKey && g.names.pairKind(text) != notSecret {
+		case isKey && g.names.pairKind(text) != notSecret:
 			return true
+		default:
+			isKey = false
 		}
-		isKey = false
 	}
 }
 

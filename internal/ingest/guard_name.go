@@ -23,7 +23,7 @@ var secretNames = [...]struct {
 }
 
 // secretWords announce a secret only as a word of their own.
-var secretWords = [...]string{"pass", "pw", "otp", "totp"}
+var secretWords = [...]string{"pass", "otp", "totp"}
 
 // publicNames end like secrets and hold none.
 var publicNames = [...]string{
@@ -53,7 +53,7 @@ func valueName(name string) bool { return name == "value" || name == "Value" }
 // nameRules tell which member names announce secrets.
 type nameRules struct {
 	ends   [256][]nameEnd // by their last byte
-	tails  [1 << 10]bool  // by their last two letters, see tail
+	tails  [1 << 12]bool  // by their last letters, see tail
 	public map[string]bool
 	inside map[string]bool
 }
@@ -88,19 +88,44 @@ func newNameRules(c GuardConfig) nameRules {
 }
 
 func (r *nameRules) add(e nameEnd) {
-	if n := len(e.end); n >= 2 {
+	if n := len(e.end); n >= shortTail {
 		r.ends[e.end[n-1]] = append(r.ends[e.end[n-1]], e)
-		r.tails[tail(e.end[n-2], e.end[n-1])] = true
+		r.tails[tail(e.end[max(0, n-longTail):])] = true
 	}
 }
 
-// tail numbers pairs of letters without regard to case.
-func tail(a, b byte) int { return int(a&31)<<5 | int(b&31) }
+// Names are first told apart by the letters they end in: four, or three where
+// a rule has no more.
+const (
+	shortTail = 3
+	longTail  = 4
+)
+
+// tail hashes three or four letters without regard to case.
+func tail(s string) uint32 {
+	h := uint32(len(s))
+	for i := range len(s) {
+		h = h<<5 ^ h>>7 ^ uint32(s[i]&31)
+	}
+	return h & (1<<12 - 1)
+}
+
+// ordinary reports quickly that a name ends like no secret's.
+func (r *nameRules) ordinary(name string) bool {
+	n := len(name)
+	if n < longTail {
+		return n < shortTail
+	}
+	end := name[n-longTail:]
+	if !alpha(end[0]) || !alpha(end[1]) || !alpha(end[2]) || !alpha(end[3]) {
+		return false
+	}
+	return !r.tails[tail(end)] && !r.tails[tail(end[1:])]
+}
 
 // kind returns what kind of secret the name announces, or notSecret.
 func (r *nameRules) kind(name string) secretKind {
-	n := len(name)
-	if n < 2 || alpha(name[n-1]) && alpha(name[n-2]) && !r.tails[tail(name[n-2], name[n-1])] {
+	if r.ordinary(name) {
 		return notSecret
 	}
 	var buf [64]byte

@@ -19,20 +19,25 @@ const shortestSecret = 9
 const (
 	windowSize = 4
 	pairBits   = 12
+
+	// separatorThenS marks the first pair of legacyVault, which is so common
+	// that it has a bit of its own.
+	separatorThenS = 1 << (windowSize - 1)
 )
 
 // A shapeTable tells for a pair of bytes at which offsets of a window it may
 // stand, as bits.
 type shapeTable [1 << pairBits]uint8
 
-func pair(a, b byte) uint { return (uint(a)<<5 ^ uint(b)) & (1<<pairBits - 1) }
+// pair is the place in the table of two bytes, the first in the low bits.
+func pair(p uint64) uint64 { return (p ^ p>>4) & (1<<pairBits - 1) }
 
 // windows are the telling bytes of every shape. '?' stands for a letter, a
 // digit, or another byte that base64 or a scheme may have.
 var windows = [...]string{
 	"-BEG", "eyJ?", "AKIA", "ASIA", "AIza", "ya29", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "ub_p",
 	"hvs.", "hvb.", "hvr.", "xoxa", "xoxb", "xoxp", "xoxr", "xoxs", "xoxe", "xoxc", "xoxd", "xapp",
-	"?://", "s_ke", "sKey", "s-ke", "ord=", "ORD=", "Key=",
+	"?://", "s_ke", "sKey", "s-ke", "rd=?", "RD=?", "Key=",
 }
 
 // legacyVault is the window of Vault's old tokens (s. and 24 more) behind a
@@ -46,17 +51,19 @@ func newShapeTable() shapeTable {
 	}
 	for c := range 256 {
 		if !wordByte(byte(c)) && c != '?' {
-			t.add(string([]byte{byte(c)}) + legacyVault)
+			t[pair(uint64(c)|'s'<<8)] |= separatorThenS
 		}
 	}
+	t.add(legacyVault)
 	return t
 }
 
 func (t *shapeTable) add(window string) {
-	for i := 1; i < windowSize; i++ {
+	offset := windowSize - len(window) // legacyVault lacks its first byte
+	for i := 1; i < len(window); i++ {
 		for _, a := range anyOf(window[i-1]) {
 			for _, b := range anyOf(window[i]) {
-				t[pair(a, b)] |= 1 << (i - 1)
+				t[pair(uint64(a)|uint64(b)<<8)] |= 1 << (offset + i - 1)
 			}
 		}
 	}
@@ -82,19 +89,54 @@ func (t *shapeTable) find(s string, from int) (match, bool) {
 			return m, true
 		}
 	}
-	for i := from; i+1 < len(s); i += windowSize - 1 {
-		offsets := t[pair(s[i], s[i+1])]
+	i := from
+	for ; i+8 <= len(s); i += 9 { // three pairs at a time
+		x := load64(s, i)
+		a, b, c := t[pair(x&0xFFFF)], t[pair(x>>24&0xFFFF)], t[pair(x>>48)]
+		if a|b|c == 0 {
+			continue
+		}
+		for n, offsets := range [...]uint8{a, b, c} {
+			if offsets == 0 {
+				continue
+			}
+			if m, ok := near(s, from, i+3*n, offsets); ok {
+				return m, true
+			}
+		}
+	}
+	for ; i+1 < len(s); i += windowSize - 1 {
+		offsets := t[pair(uint64(s[i])|uint64(s[i+1])<<8)]
 		if offsets == 0 {
 			continue
 		}
-		for k := windowSize - 2; k >= 0; k-- {
-			w := i - k
-			if offsets&(1<<k) == 0 || w < from || w+windowSize > len(s) {
-				continue
-			}
-			if m, ok := matchAt(s, w); ok && m.from >= from {
-				return m, true
-			}
+		if m, ok := near(s, from, i, offsets); ok {
+			return m, true
+		}
+	}
+	return match{}, false
+}
+
+// load64 returns the eight bytes of s at i, the first in the low bits.
+func load64(s string, i int) uint64 {
+	b := s[i : i+8]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+}
+
+// near looks for a secret in the windows around the pair at i.
+func near(s string, from, i int, offsets uint8) (match, bool) {
+	if offsets&separatorThenS != 0 && i+2 < len(s) && s[i+2] == '.' {
+		offsets |= 1
+	}
+	offsets &^= separatorThenS
+	for k := windowSize - 2; k >= 0 && offsets != 0; k-- {
+		w := i - k
+		if offsets&(1<<k) == 0 || w < from || w+windowSize > len(s) {
+			continue
+		}
+		if m, ok := matchAt(s, w); ok && m.from >= from {
+			return m, true
 		}
 	}
 	return match{}, false
@@ -121,12 +163,12 @@ func matchAt(s string, w int) (match, bool) {
 		return slackToken(s, w)
 	case "s_ke", "sKey", "s-ke":
 		return awsSecret(s, w)
-	case "ord=", "ORD=":
-		return assigned(s, w+windowSize, "password=", kindPassword)
 	case "Key=":
 		return accountKey(s, w)
 	}
 	switch {
+	case s[w:w+3] == "rd=", s[w:w+3] == "RD=":
+		return assigned(s, w+len("rd="), "password=", kindPassword)
 	case s[w:w+3] == "eyJ":
 		return jwt(s, w)
 	case s[w+1:w+4] == "://":
