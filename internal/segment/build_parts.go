@@ -220,6 +220,8 @@ func (b *builder) coded(f annal.Field) (coded, bool) {
 	limit := max(1, b.rows/share)
 	if annal.Fields[f].Shared {
 		limit = b.rows
+	} else if t.seemsUnique(b.rows) {
+		return coded{}, false
 	}
 	codes, values, ok := t.intern(b.rows, limit)
 	if !ok {

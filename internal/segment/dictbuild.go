@@ -26,8 +26,12 @@ func dictionary(codes []uint32, values []string) coded {
 	keys := make([]prefixed, 0, min(len(values), len(codes)))
 	for c, u := range used {
 		if u {
-			keys = append(keys, prefixed{prefixOf(values[c]), uint32(c)})
+			keys = append(keys, prefixed{code: uint32(c)})
 		}
+	}
+	common := commonPrefix(keys, values)
+	for i := range keys {
+		keys[i].prefix = prefixOf(values[keys[i].code][common:])
 	}
 	slices.SortFunc(keys, func(a, b prefixed) int {
 		if a.prefix != b.prefix {
@@ -45,11 +49,31 @@ func dictionary(codes []uint32, values []string) coded {
 	return d
 }
 
-// A prefixed is a value's code with its first bytes, which settle most
-// comparisons.
+// A prefixed is a value's code with the first bytes behind the common prefix,
+// which settle most comparisons.
 type prefixed struct {
 	prefix uint64
 	code   uint32
+}
+
+// commonPrefix returns the length of what all values of keys begin with.
+func commonPrefix(keys []prefixed, values []string) int {
+	if len(keys) == 0 {
+		return 0
+	}
+	first := values[keys[0].code]
+	n := len(first)
+	for _, k := range keys[1:] {
+		v := values[k.code]
+		n = min(n, len(v))
+		for i := range n {
+			if v[i] != first[i] {
+				n = i
+				break
+			}
+		}
+	}
+	return n
 }
 
 func prefixOf(s string) uint64 {
@@ -100,6 +124,24 @@ func dictBytes(values []string) ([]byte, error) {
 // maxProbes bounds the work per row of intern, so that values chosen to collide
 // cost a less compact column and not time.
 const maxProbes = 8
+
+// sampleRows are enough to see that a column has no repeated values to speak
+// of: were a third of its rows distinct, or fewer, a sample of so many would
+// hold dozens of repeats.
+const sampleRows = 4096
+
+// seemsUnique reports whether a sample of a large column repeats no text.
+func (t *TextColumn) seemsUnique(n int) bool {
+	if n < 4*sampleRows {
+		return false
+	}
+	order := make([]uint32, sampleRows)
+	for i := range order {
+		order[i] = uint32(i * (n / sampleRows))
+	}
+	_, _, repeats := t.sorted(order).intern(sampleRows, sampleRows-1)
+	return !repeats
+}
 
 // intern gives each distinct text of the column a code. It gives up, with false,
 // when there are more than limit distinct ones.
