@@ -97,6 +97,21 @@ func BenchmarkReceive(b *testing.B) {
 	}
 }
 
+// BenchmarkReceiveOne measures what the API adds to the ingest of one event.
+func BenchmarkReceiveOne(b *testing.B) {
+	w := newWorld(b)
+	w.cfg.Ingest = swallow{IngestResult{Accepted: 1, Receipts: make([]annal.Receipt, 1)}}
+	w.restart()
+	body := strings.NewReader(strings.Repeat("x", 400))
+	r := httptest.NewRequest("POST", "/v1/events", body)
+	r.Header.Set("Authorization", "Bearer "+w.of("acme").secret)
+	b.ReportAllocs()
+	for b.Loop() {
+		body.Reset(strings.Repeat("x", 400))
+		w.h.ServeHTTP(sink{http.Header{}}, r)
+	}
+}
+
 // swallow is an Ingester that keeps nothing.
 type swallow struct{ result IngestResult }
 

@@ -71,6 +71,22 @@ func TestEveryErrorHasOneTranslation(t *testing.T) {
 	}
 }
 
+func TestQueriesHaveADeadline(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.QueryTimeout, w.cfg.StreamTimeout = 1, 1
+	w.restart()
+	for _, x := range targets(w) {
+		if x[0] == "GET" && x[2] == "audit:read" && !strings.HasSuffix(x[1], "/tail") && x[1] != "/v1/events/" {
+			w.get(w.of("acme"), x[1]).refused(504, "timeout")
+		}
+	}
+	w.get(w.of("acme"), "/v1/events", "Accept", "text/csv").refused(504, "timeout")
+	w.ask(w.of("acme"), "POST", "/v1/events", nativeEvent).refused(504, "timeout")
+	if w.log.End() != 0 {
+		t.Error("what was refused was stored")
+	}
+}
+
 func TestMalformedScaiVaultRequests(t *testing.T) {
 	w := newWorld(t)
 	acme := w.of("acme")

@@ -233,7 +233,10 @@ func (s *server) unzstd(packed []byte) ([]byte, error) {
 			return nil, fmt.Errorf("make a zstd decoder: %w", err)
 		}
 	}
-	defer s.zstds.Put(zr)
+	defer func() {
+		_ = zr.Reset(nil) // lets go of the body; cannot fail
+		s.zstds.Put(zr)
+	}()
 	if err := zr.Reset(bytes.NewReader(packed)); err != nil {
 		return nil, badPacking("zstd")
 	}

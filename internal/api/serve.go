@@ -83,14 +83,10 @@ func (s *server) handle(c *Call) error {
 // fail answers with an error in the dialect's shape. When the answer has begun,
 // the connection is cut, so that nobody takes a part for the whole.
 func (s *server) fail(c *Call, err error) {
-	if c.Context().Err() != nil {
-		c.status = ClientGone
-		return
-	}
 	var gone goneError
-	if errors.As(err, &gone) {
+	if c.Context().Err() != nil || errors.As(err, &gone) {
 		c.status = ClientGone
-		panic(http.ErrAbortHandler)
+		panic(http.ErrAbortHandler) // an empty answer would look like success to a proxy
 	}
 	f := statusOf(err, c.dialect)
 	if f.Status >= http.StatusInternalServerError {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -288,6 +289,30 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	if _, err := s.Authenticate(t.Context(), secret); err != nil || len(s.cache) != 1 {
 		t.Errorf("cache holds %d, %v", len(s.cache), err)
+	}
+}
+
+func TestARevokedTokenNeverComesBack(t *testing.T) {
+	s := open(t, t.TempDir(), &clock{noon})
+	for range 20 {
+		token, secret := create(t, s, &Caller{}, TokenSpec{Subject: "x", Scopes: []string{ScopeRead}})
+		var callers sync.WaitGroup
+		for range 4 {
+			callers.Go(func() {
+				for {
+					if _, err := s.Authenticate(t.Context(), secret); err != nil {
+						return
+					}
+				}
+			})
+		}
+		if _, err := s.Revoke(&Caller{}, token.ID); err != nil {
+			t.Fatal(err)
+		}
+		callers.Wait() // each was refused once
+		if _, err := s.Authenticate(t.Context(), secret); !errors.Is(err, ErrRevoked) {
+			t.Fatalf("after it was revoked: %v", err)
+		}
 	}
 }
 
