@@ -133,7 +133,8 @@ func (c *Call) idempotencyKey() (string, error) {
 	if len(given) > 1 || key == "" || len(key) > MaxIdempotencyKey || strings.ContainsFunc(key, bad) {
 		return "", annal.Invalid("Idempotency-Key", "must be one value of 1 to %d printable ASCII characters", MaxIdempotencyKey)
 	}
-	return c.Caller.Subject + "\x00" + key, nil
+	owner := []string{c.Caller.Tenant, c.Caller.Partner, c.Caller.Subject, key}
+	return strings.Join(owner, "\x00"), nil // subjects are unique only within what they are bound to
 }
 
 // readBody returns the body unpacked. The receiver keeps it, so it is not
