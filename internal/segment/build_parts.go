@@ -163,7 +163,7 @@ func (b *builder) addText(f annal.Field) error {
 	case annal.ActorID, annal.BehalfID, annal.ResourcePath:
 		b.parents[f] = append([]uint32(nil), b.codes...)
 	}
-	b.idx.addCodes(f, b.codes, len(d.values))
+	b.idx.addCodes(f, b.codes, len(d.values), d.values[0] == "")
 	return nil
 }
 

@@ -1,8 +1,10 @@
 package segment
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -150,7 +152,7 @@ func TestWrongFiles(t *testing.T) {
 		{"columns cut by half", col, soundCol[:len(soundCol)/2], "cut short"},
 		{"columns longer", col, soundCol + "x", "damaged"},
 		{"columns are the index", col, soundIdx, "magic"},
-		{"columns are of a newer format", col, soundCol[:8] + "\x09" + soundCol[9:], "checksum"},
+		{"columns with a changed version", col, soundCol[:8] + "\x09" + soundCol[9:], "checksum"},
 		{"index emptied", idx, "", ""},
 		{"index cut", idx, soundIdx[:len(soundIdx)-9], ""},
 		{"index is the columns", idx, soundCol, ""},
@@ -170,6 +172,43 @@ func TestWrongFiles(t *testing.T) {
 			}
 			put(t, disk, col, soundCol)
 			put(t, disk, idx, soundIdx)
+		})
+	}
+}
+
+// reheaded changes a file's header and corrects its checksum.
+func reheaded(b string, change func(h []byte)) string {
+	h := []byte(b[:headerBytes])
+	change(h)
+	binary.LittleEndian.PutUint32(h[headerBytes-4:], crc32.Checksum(h[:headerBytes-4], castagnoli))
+	return string(h) + b[headerBytes:]
+}
+
+func TestOtherFormatsAndLogs(t *testing.T) {
+	disk, s := built(t, newModel(rand.New(rand.NewPCG(13, 13)), mix{rows: 40}))
+	col, idx := s.Name()+ColSuffix, s.Name()+IdxSuffix
+	soundCol, soundIdx := contents(t, disk, col), contents(t, disk, idx)
+	newer := func(h []byte) { h[8]++ }
+	foreign := func(h []byte) { h[16]++ }
+	for _, tt := range []struct {
+		name, col, idx string
+		want           error
+	}{
+		{"newer columns", reheaded(soundCol, newer), soundIdx, ErrVersion},
+		{"newer index", soundCol, reheaded(soundIdx, newer), nil},
+		{"columns of another log", reheaded(soundCol, foreign), soundIdx, ErrForeign},
+		{"index of another log", soundCol, reheaded(soundIdx, foreign), ErrForeign},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			put(t, disk, col, tt.col)
+			put(t, disk, idx, tt.idx)
+			_, err := reopen(disk, s.Name())
+			if !errors.Is(err, tt.want) {
+				t.Errorf("Open = %v, want %v", err, tt.want)
+			}
+			if tt.want == nil && contents(t, disk, idx) != soundIdx {
+				t.Error("the index was not made again")
+			}
 		})
 	}
 }

@@ -26,8 +26,8 @@ func (e *DamageError) Error() string {
 // ErrForeign: the file belongs to another log.
 var ErrForeign = errors.New("the file belongs to another log")
 
-// ErrVersion: the file was written by a newer annal.
-var ErrVersion = errors.New("the file has a newer format than this annal reads")
+// ErrVersion: the file was written by another annal, most likely a newer one.
+var ErrVersion = errors.New("the file has a format that this annal does not read")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

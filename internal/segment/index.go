@@ -103,18 +103,31 @@ func (x *indexBuilder) putStats() {
 	x.put(kindStats, 0, b)
 }
 
-// addCodes indexes a field with a dictionary of size values.
-func (x *indexBuilder) addCodes(f annal.Field, codes []uint32, size int) {
+// addCodes indexes a field with a dictionary of size values, of which the first
+// may be the empty one.
+func (x *indexBuilder) addCodes(f annal.Field, codes []uint32, size int, empty bool) {
 	if size == 1 && !counted(f) {
 		return
 	}
 	x.addZones(f, codes, size)
-	if size > 1 && annal.Fields[f].Index != annal.ByScan {
-		x.addPostings(f, codes, size)
+	if size > 1 && posted(f, size) {
+		x.addPostings(f, codes, size, empty && searched(f))
 	}
 	if counted(f) {
 		x.addCounts(f, codes, size)
 	}
+}
+
+// searched says that a field is listed by value for free text alone. Rows where
+// it is absent, often most of them, are then left out.
+func searched(f annal.Field) bool {
+	return annal.Fields[f].Index == annal.ByScan && annal.Fields[f].Search && !annal.Fields[f].Shared
+}
+
+// posted says that the rows of each value of a field with a dictionary of size
+// values are listed.
+func posted(f annal.Field, size int) bool {
+	return annal.Fields[f].Index != annal.ByScan || searched(f) && size > bitmapZone
 }
 
 // counted says which fields have counts per tenant.
@@ -156,23 +169,29 @@ func (x *indexBuilder) addZones(f annal.Field, codes []uint32, size int) {
 }
 
 // addPostings lists the rows of each code: two vecs, where each code's rows
-// begin and the rows.
-func (x *indexBuilder) addPostings(f annal.Field, codes []uint32, size int) {
+// begin and the rows. The rows of code 0 may be left out.
+func (x *indexBuilder) addPostings(f annal.Field, codes []uint32, size int, without0 bool) {
 	starts := make([]uint32, size+1)
 	for _, c := range codes {
 		starts[c+1]++
+	}
+	if without0 {
+		starts[1] = 0
 	}
 	for c := range size {
 		starts[c+1] += starts[c]
 	}
 	next := slices.Clone(starts[:size])
 	for row, c := range codes {
+		if c == 0 && without0 {
+			continue
+		}
 		x.scratch[next[c]] = uint32(row)
 		next[c]++
 	}
 	b := make([]byte, 2*vecHeader)
 	b = appendVec(b, 0, 0, starts, 0, false)
-	b = appendVec(b, 0, vecHeader, x.scratch, 0, false)
+	b = appendVec(b, 0, vecHeader, x.scratch[:starts[size]], 0, false)
 	x.put(kindPostings, uint8(f), append(b, make([]byte, wordPad)...))
 }
 

@@ -152,7 +152,7 @@ func (s *Segment) inspectIdx(sec *section, b []byte) string {
 	case kindStats:
 		fits = len(b) == s.tenants*statBytes
 	case kindPostings:
-		fits = vecFits(b, 0, size+1) && vecFits(b, vecHeader, s.rows) && ascends(vecAt(b, 0), size, s.rows)
+		fits = s.postingsFit(f, b, size)
 	case kindHash:
 		fits = s.hashFits(b)
 	case kindZones:
@@ -172,6 +172,15 @@ func (s *Segment) inspectIdx(sec *section, b []byte) string {
 		return "impossible contents"
 	}
 	return ""
+}
+
+func (s *Segment) postingsFit(f annal.Field, b []byte, size int) bool {
+	if !vecFits(b, 0, size+1) {
+		return false
+	}
+	starts := vecAt(b, 0)
+	listed := int(min(starts.at(size), uint64(s.rows)))
+	return (listed == s.rows || searched(f)) && vecFits(b, vecHeader, listed) && ascends(starts, size, listed)
 }
 
 // ascends reports whether n+1 values begin at 0, never fall and end at last.

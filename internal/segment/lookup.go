@@ -32,9 +32,11 @@ func (r *Rows) Search(row int) int {
 	return sort.Search(r.n, func(i int) bool { return r.At(i) >= row })
 }
 
-// HasPostings reports whether Postings can be asked for a field.
+// HasPostings reports whether Postings can be asked for a field. For fields that
+// are not indexed but searched for words, the rows where the field is absent
+// are not listed.
 func (s *Segment) HasPostings(f annal.Field) bool {
-	return f < annal.NumTexts && annal.Fields[f].Index != annal.ByScan && s.columns[f].form != formBlob
+	return f < annal.NumTexts && s.columns[f].form != formBlob && posted(f, s.codesOf(f))
 }
 
 // Postings returns the rows that have the value with a code, when HasPostings;
@@ -78,7 +80,7 @@ func (s *Segment) lookupCode(f annal.Field, d *Dict, value string, dst []int) []
 	if !ok {
 		return dst
 	}
-	if s.HasPostings(f) {
+	if s.HasPostings(f) && (value != "" || !searched(f)) {
 		r := s.Postings(f, code)
 		for i := range r.Len() {
 			dst = append(dst, r.At(i))

@@ -29,8 +29,8 @@ type Segment struct {
 }
 
 // Open opens a segment. Only the footers are read; every other part is verified
-// when it is first touched. A missing or damaged index is made again from the
-// columns.
+// when it is first touched. An index that is missing, damaged or of another
+// format is made again from the columns; one of another log is refused.
 func Open(fs vfs.FS, dir, name string, logID [16]byte) (*Segment, error) {
 	s, err := openColumns(fs, dir, name, logID)
 	if err != nil {
@@ -40,7 +40,7 @@ func Open(fs vfs.FS, dir, name string, logID [16]byte) (*Segment, error) {
 	if err == nil {
 		return s, nil
 	}
-	if errors.Is(err, ErrForeign) || errors.Is(err, ErrVersion) {
+	if errors.Is(err, ErrForeign) {
 		return nil, errors.Join(err, s.Close())
 	}
 	if err := s.rebuild(fs, dir, logID); err != nil {
@@ -196,7 +196,7 @@ func (s *Segment) missingIndex() string {
 		case c.form == formBlob && annal.Fields[f].Index == annal.ByHash && s.idxSec[kindHash][f] < 0,
 			c.form == formBlob && annal.Fields[f].Search && s.idxSec[kindFilter][0] < 0,
 			c.form != formBlob && c.dict > 1 && s.idxSec[kindZones][f] < 0,
-			c.form != formBlob && c.dict > 1 && annal.Fields[f].Index != annal.ByScan && s.idxSec[kindPostings][f] < 0,
+			c.form != formBlob && c.dict > 1 && posted(f, int(c.dict)) && s.idxSec[kindPostings][f] < 0,
 			c.form != formBlob && counted(f) && s.idxSec[kindCounts][f] < 0:
 			return name
 		}
