@@ -150,7 +150,7 @@ func TestReceiveIsIdempotent(t *testing.T) {
 	}
 	w.ask(acme, "POST", "/v1/events", strings.Replace(nativeEvent, "read", "write", 1), "Idempotency-Key", "k1").refused(409, "conflict")
 	w.ask(w.of("other"), "POST", "/v1/events", nativeEvent, "Idempotency-Key", "k1").ok() // another's key is another key
-	for _, tenant := range []string{"acme", "other"} { // a subject of the same name elsewhere is somebody else
+	for _, tenant := range []string{"acme", "other"} {                                    // a subject of the same name elsewhere is somebody else
 		a := w.ask(w.token(auth.TokenSpec{Subject: "ci", Tenant: tenant}), "POST", "/v1/events", nativeEvent, "Idempotency-Key", "k2").ok()
 		if a.text("duplicates") != "0" {
 			t.Errorf("%s: answer %s", tenant, a.Body)
