@@ -126,8 +126,8 @@ func dictBytes(values []string) ([]byte, error) {
 const maxProbes = 8
 
 // sampleRows are enough to see that a column has no repeated values to speak
-// of: were a third of its rows distinct, or fewer, a sample of so many would
-// hold dozens of repeats.
+// of. Half of them lie next to each other, for values that recur soon; half are
+// far apart, for those that recur anywhere.
 const sampleRows = 4096
 
 // seemsUnique reports whether a sample of a large column repeats no text.
@@ -135,9 +135,11 @@ func (t *TextColumn) seemsUnique(n int) bool {
 	if n < 4*sampleRows {
 		return false
 	}
+	const half = sampleRows / 2
 	order := make([]uint32, sampleRows)
-	for i := range order {
-		order[i] = uint32(i * (n / sampleRows))
+	for i := range half {
+		order[i] = uint32(i * ((n - half) / half))
+		order[half+i] = uint32(n - half + i)
 	}
 	_, _, repeats := t.sorted(order).intern(sampleRows, sampleRows-1)
 	return !repeats
