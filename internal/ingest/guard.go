@@ -48,7 +48,7 @@ func (k secretKind) mark() string { return redactedMark + secretKindNames[k] + "
 // are compared without regard to case and separators: api_key, apiKey and
 // X-API-Key end in the same name.
 type GuardConfig struct {
-	Secret []string // names, or ends of names, whose values are removed
+	Secret []string // names, or ends of names, whose values are removed; at least 3 letters
 	Public []string // whole names whose values are left alone
 }
 

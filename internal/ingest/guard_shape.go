@@ -185,10 +185,14 @@ func prefixed(s string, from, body, least, most int, kind secretKind, class func
 	if from > 0 && wordByte(s[from-1]) {
 		return match{}, false
 	}
-	to := spanOf(s, body, class)
+	to := spanOf(s[:min(len(s), body+most+1)], body, class)
 	n := to - body
 	return match{from, to, kind}, n >= least && n <= most
 }
+
+// maxSpan bounds how far a match looks for its end before it is certain, so
+// that hostile texts, too, take linear time.
+const maxSpan = 2 << 10
 
 func spanOf(s string, i int, class func(byte) bool) int {
 	for i < len(s) && class(s[i]) {
@@ -258,7 +262,7 @@ func pemKey(s string, w int) (match, bool) {
 
 // jwt matches a JSON Web Token: its first part must really be a header.
 func jwt(s string, from int) (match, bool) {
-	if from > 0 && wordByte(s[from-1]) {
+	if from > 0 && urlByte(s[from-1]) {
 		return match{}, false
 	}
 	dot := spanOf(s, from, urlByte)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"annal"
 )
@@ -176,6 +177,26 @@ func TestExtraIsCleaned(t *testing.T) {
 				t.Errorf("got  %s %s\nwant %s %s", e.Extra, e.Flags, tt.want, tt.flags)
 			}
 		})
+	}
+}
+
+// Texts that nearly match at every step take linear time; the bound is wide enough
+// for a busy machine and far below what squares would take.
+func TestHostileTextsAreCheap(t *testing.T) {
+	const size = 250 << 10
+	g := NewGuard(GuardConfig{})
+	for _, s := range []string{
+		"a://", "a://b:", "://u:@", "password=[redacted:", "password=*", "-eyJ", "eyJ.", "eyJhbGciOiJIUzI1NiJ9.", "-AIza", "AKIA", "-hvs.", " s.a", "-xoxb",
+		"-----BEGIN ", "-----BEGIN PRIVATE KEY", "secret_access_ke ", "secret_access_key=", "ghp_", "ya29-", "AccountKey=", `\"`, `":`, "{", "[redacted:",
+	} {
+		text := strings.Repeat(s, size/len(s))
+		start := time.Now()
+		g.cleanText(text)
+		e := annal.Event{Extra: `{"a":` + quote(text) + `,"token":` + quote(text) + `}`}
+		g.Clean(&e)
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("%q: %v for %d bytes", s, took, size)
+		}
 	}
 }
 

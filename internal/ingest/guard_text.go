@@ -12,7 +12,7 @@ func urlPassword(s string, w int) (match, bool) {
 		return match{}, false
 	}
 	from := w + windowSize
-	stop := from + indexAny(s[from:], " \t\r\n\"'<>`,;")
+	stop := from + indexAny(s[from:min(len(s), from+maxSpan)], " \t\r\n\"'<>`,;")
 	path := from + indexAny(s[from:stop], "/?#")
 	colon := strings.IndexByte(s[from:path], ':')
 	if colon < 0 || s[from] == '[' {
@@ -57,9 +57,15 @@ func assigned(s string, from int, name string, kind secretKind) (match, bool) {
 	if from < len(name) || !strings.EqualFold(s[from-len(name):from], name) {
 		return match{}, false
 	}
+	if blind(s[from:min(len(s), from+maxSpan)]) {
+		return match{}, false
+	}
 	to := from + indexAny(s[from:], " \t\r\n\"'&;,)")
+	if to-from > len("false") {
+		return match{from, to, kind}, !blind(s[from:to])
+	}
 	switch strings.ToLower(s[from:to]) {
-	case "", "true", "false", "null", "none", "yes", "no":
+	case "true", "false", "null", "none", "yes", "no":
 		return match{}, false
 	}
 	return match{from, to, kind}, !blind(s[from:to])
@@ -84,7 +90,7 @@ func awsSecret(s string, w int) (match, bool) {
 	if !strings.HasSuffix(strings.NewReplacer("_", "", "-", "").Replace(before), "secretacces") {
 		return match{}, false
 	}
-	i := w + strings.IndexAny(s[w:], "yY")
+	i := w + strings.IndexByte(s[w:min(len(s), w+5)], 'y')
 	if i < w {
 		return match{}, false
 	}
