@@ -155,3 +155,31 @@ func TestManyReadAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Columns whose values recur get a dictionary wherever the repeats are.
+func TestWhichColumnsSeemUnique(t *testing.T) {
+	const n = 64 << 10
+	for _, tt := range []struct {
+		name   string
+		unique bool
+		value  func(i int) int
+	}{
+		{"all different", true, func(i int) int { return i }},
+		{"repeats next to each other", false, func(i int) int { return i / 4 }},
+		{"repeats anywhere", false, func(i int) int { return i * 7919 % n % (n / 4) }},
+		{"one value", false, func(int) int { return 1 }},
+	} {
+		c := TextColumn{Off: []uint32{0}}
+		for i := range n {
+			c.Bytes = fmt.Appendf(c.Bytes, "ses_%08x", tt.value(i))
+			c.Off = append(c.Off, uint32(len(c.Bytes)))
+		}
+		if got := c.seemsUnique(n); got != tt.unique {
+			t.Errorf("%s: seemsUnique = %v, want %v", tt.name, got, tt.unique)
+		}
+		_, values, ok := c.intern(n, n/hashShare)
+		if ok == tt.unique {
+			t.Errorf("%s: intern finds %d values, %v", tt.name, len(values), ok)
+		}
+	}
+}
