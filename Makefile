@@ -12,12 +12,14 @@ export PATH := $(DEPS):$(PATH)
 DEMO_LISTEN  ?= 127.0.0.1:8080
 BENCH_EVENTS ?= 10000000
 BENCH_JSON   ?= bin/bench.json
+BENCH_FLAGS  ?=
+PEERS_FLAGS  ?= --only annal,sqlite,duckdb
 FUZZTIME     ?= 10s
 
-.PHONY: help build demo demo-stop test test-race check lint fmt arch deps bench fuzz clean
+.PHONY: help build demo demo-stop test test-race check lint fmt arch deps bench bench-peers fuzz clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## bin/annal
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/annal ./cmd/annal
@@ -51,7 +53,10 @@ arch: ## the shape: import tiers, sizes, comments
 	$(GO) test ./internal/arch/
 
 bench: build ## BENCH_EVENTS events over loopback HTTP, figures to BENCH_JSON
-	bin/annal bench --events $(BENCH_EVENTS) --json $(BENCH_JSON)
+	bin/annal bench --events $(BENCH_EVENTS) --json $(BENCH_JSON) $(BENCH_FLAGS)
+
+bench-peers: build ## the same events and questions for other stores (PEERS_FLAGS says which)
+	cd bench/peers && $(GO) run . --annal $(CURDIR)/bin/annal $(PEERS_FLAGS)
 
 fuzz: ## every fuzzer for FUZZTIME
 	@scripts/fuzz $(FUZZTIME)

@@ -14,6 +14,8 @@ type benchCmd struct {
 	Events int    `default:"10000000" help:"How many events to bring in."`
 	JSON   string `name:"json" placeholder:"FILE" help:"Also write the figures to this file, as one JSON object."`
 
+	Compare string `placeholder:"FILE" help:"Also compare with the figures in this file, which an earlier run wrote."`
+
 	Server string `env:"ANNAL_SERVER" placeholder:"URL" help:"Measure this server. Unset: start one of this binary with a new log, and kill it to see it recover."`
 	Token  string `env:"ANNAL_TOKEN" placeholder:"TOKEN" help:"The token for it."`
 	PID    int    `name:"pid" help:"Its process on this machine, to read CPU time and memory from."`
@@ -34,7 +36,8 @@ sample of the answers with a slow reference. A wrong answer fails the run.
 
 Examples:
   annal bench --events 1000000
-  annal bench --events 10000000 --json figures.json`
+  annal bench --events 10000000 --json figures.json
+  annal bench --events 10000000 --compare figures.json`
 }
 
 // Run measures and prints the table.
@@ -53,16 +56,33 @@ func (b *benchCmd) Run(ctx context.Context, e *env) error {
 		cfg.Data = b.Data
 	}
 	report, err := bench.Run(ctx, cfg)
-	return errors.Join(err, report.WriteTable(e.out), b.save(&report))
+	if err := report.WriteTable(e.out); err != nil {
+		return err
+	}
+	return errors.Join(err, b.use(e, &report))
 }
 
-func (b *benchCmd) save(report *bench.Report) error {
-	if b.JSON == "" {
-		return nil
-	}
+// use saves the figures, and compares them with earlier ones.
+func (b *benchCmd) use(e *env, report *bench.Report) error {
 	figures, err := json.Marshal(report)
 	if err != nil {
 		return fmt.Errorf("write figures: %w", err)
+	}
+	if b.Compare != "" {
+		earlier, err := os.ReadFile(b.Compare)
+		if err != nil {
+			return err
+		}
+		changes, err := bench.Compare(earlier, figures)
+		if err != nil {
+			return err
+		}
+		if err := bench.WriteChanges(e.out, changes); err != nil {
+			return err
+		}
+	}
+	if b.JSON == "" {
+		return nil
 	}
 	return os.WriteFile(b.JSON, append(figures, '\n'), 0o644)
 }
