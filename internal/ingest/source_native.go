@@ -90,8 +90,8 @@ func (p *parser) native() {
 			return
 		}
 		m := nativeMember(name)
-		if m != unknown && p.again(&seen, uint8(m), name) {
-			return
+		if m != unknown {
+			p.once(&seen, uint8(m), "", name)
 		}
 		switch m {
 		case mTime:
@@ -132,15 +132,20 @@ func (p *parser) native() {
 	}
 }
 
-// again notes an error when the member with this bit occurs a second time.
-func (p *parser) again(seen *uint32, bit uint8, name string) bool {
+// once notes a problem when the member with this bit occurs a second time.
+func (p *parser) once(seen *uint32, bit uint8, object, name string) {
 	mask := uint32(1) << bit
 	if *seen&mask != 0 {
-		p.r.Twice(name)
-		return true
+		p.problem(memberPath(object, name), `the member name "`+name+`" occurs twice`)
 	}
 	*seen |= mask
-	return false
+}
+
+func memberPath(object, name string) string {
+	if object == "" {
+		return name
+	}
+	return object + "." + name
 }
 
 // unknown refuses a member that the native form does not have: a typing error
@@ -150,13 +155,10 @@ func (p *parser) unknown(object, name string) {
 	if len(name) > maxNameShown {
 		name = cutText(name, maxNameShown) + "…"
 	}
-	if object != "" {
-		object += "."
-	}
 	if !annal.ValidText(name) || name == "" {
 		name = strconv.Quote(name)
 	}
-	p.problem(object+name, "there is no such member; further members belong in extra")
+	p.problem(memberPath(object, name), "there is no such member; further members belong in extra")
 }
 
 // maxNameShown bounds how much of a member name a problem repeats.
@@ -178,8 +180,8 @@ func (p *parser) nested(object string, each func(p *parser, name string) uint8) 
 		bit := each(p, name)
 		if bit == 0 {
 			p.unknown(object, name)
-		} else if p.again(&seen, bit, name) {
-			return
+		} else {
+			p.once(&seen, bit, object, name)
 		}
 	}
 }

@@ -33,9 +33,7 @@ func (p *parser) scaiVault() {
 			p.further(&f, name)
 			continue
 		}
-		if p.again(&seen, bit, name) {
-			return
-		}
+		p.once(&seen, bit, "", name)
 		p.flatValue(&f, bit)
 	}
 	if p.r.Err() != nil {
