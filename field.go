@@ -195,7 +195,7 @@ func (e *Event) Value(f Field) string {
 	case Status:
 		return strconv.Itoa(int(e.Request.Status))
 	case Duration:
-		return string(AppendNumber(nil, Milliseconds(e.Request.Duration)))
+		return string(AppendMilliseconds(nil, e.Request.Duration))
 	}
 	return *e.Text(f)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"math"
 	"strconv"
+	"time"
 	"unicode/utf8"
 )
 
@@ -11,33 +12,56 @@ import (
 // escapes, \u00xx for other control characters, everything else as UTF-8.
 func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
-	start := 0
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' {
-			continue
+	for {
+		n := plainPrefix(s)
+		b = append(b, s[:n]...)
+		if n == len(s) {
+			return append(b, '"')
 		}
-		b = append(b, s[start:i]...)
-		start = i + 1
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\b':
-			b = append(b, '\\', 'b')
-		case '\t':
-			b = append(b, '\\', 't')
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\f':
-			b = append(b, '\\', 'f')
-		case '\r':
-			b = append(b, '\\', 'r')
-		default:
-			b = append(b, '\\', 'u', '0', '0', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+		b = appendEscape(b, s[n])
+		s = s[n+1:]
+	}
+}
+
+// plainPrefix returns how many bytes of s come before the first that a JSON
+// string must escape. It looks at eight at a time: a byte is less than 0x20, or
+// equal to a quote or backslash, when subtracting borrows into its top bit.
+func plainPrefix(s string) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		quote, slash := x^ones*'"', x^ones*'\\'
+		if ((x-ones*0x20)&^x|(quote-ones)&^quote|(slash-ones)&^slash)&tops != 0 {
+			break
 		}
 	}
-	b = append(b, s[start:]...)
-	return append(b, '"')
+	for ; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return i
+}
+
+func appendEscape(b []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(b, '\\', c)
+	case '\b':
+		return append(b, '\\', 'b')
+	case '\t':
+		return append(b, '\\', 't')
+	case '\n':
+		return append(b, '\\', 'n')
+	case '\f':
+		return append(b, '\\', 'f')
+	case '\r':
+		return append(b, '\\', 'r')
+	}
+	const digits = "0123456789abcdef"
+	return append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
 }
 
 // AppendNumber appends f, which must be finite, as ECMAScript and RFC 8785
@@ -56,6 +80,25 @@ func AppendNumber(b []byte, f float64) []byte {
 	if n := len(b); n-start >= 4 && b[n-2] == '0' && (b[n-3] == '-' || b[n-3] == '+') {
 		b[n-2] = b[n-1]
 		b = b[:n-1]
+	}
+	return b
+}
+
+// AppendMilliseconds appends d in milliseconds as [AppendNumber] would. Up to 15
+// digits, the decimal number is itself the shortest that reads back.
+func AppendMilliseconds(b []byte, d time.Duration) []byte {
+	if d < 0 || d >= 1e15 {
+		return AppendNumber(b, Milliseconds(d))
+	}
+	b = strconv.AppendInt(b, int64(d/time.Millisecond), 10)
+	rest := d % time.Millisecond
+	if rest == 0 {
+		return b
+	}
+	b = append(b, '.')
+	for unit := 100_000 * time.Nanosecond; rest > 0; unit /= 10 {
+		b = append(b, byte('0'+rest/unit))
+		rest %= unit
 	}
 	return b
 }
@@ -212,7 +255,7 @@ func (e *Event) appendRequest(o *object) {
 	in := o.open("request")
 	if e.Request.Duration != 0 {
 		in.name("duration_ms")
-		in.b = AppendNumber(in.b, Milliseconds(e.Request.Duration))
+		in.b = AppendMilliseconds(in.b, e.Request.Duration)
 	}
 	in.text("id", e.Request.ID)
 	in.text("method", e.Request.Method)

@@ -48,12 +48,17 @@ func AppendTime(b []byte, t time.Time, digits int) []byte {
 	b = append2(append(b, ':'), rest/60%60)
 	b = append2(append(b, ':'), rest%60)
 	if digits > 0 {
-		b = append(b, '.')
-		n := t.Nanosecond()
-		for p := 100_000_000; digits > 0; digits-- {
-			b = append(b, byte('0'+n/p%10))
-			p = max(p/10, 1)
+		n := uint32(t.Nanosecond())
+		for range 9 - digits {
+			n /= 10
 		}
+		var fraction [10]byte
+		for i := digits; i > 0; i-- {
+			fraction[i] = byte('0' + n%10)
+			n /= 10
+		}
+		fraction[0] = '.'
+		b = append(b, fraction[:digits+1]...)
 	}
 	return append(b, 'Z')
 }

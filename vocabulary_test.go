@@ -1,6 +1,9 @@
 package annal
 
 import (
+	"encoding/json"
+	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -142,6 +145,47 @@ func TestEveryFieldHasARow(t *testing.T) {
 			if e.Value(f) != f.String() {
 				t.Errorf("Value(%s) = %q", f, e.Value(f))
 			}
+		}
+	}
+}
+
+// TestAppendStringReadsBack compares with encoding/json over texts of every
+// length up to some words, with every byte that needs an escape at every place.
+func TestAppendStringReadsBack(t *testing.T) {
+	for n := range 20 {
+		for at := range n {
+			for _, c := range "\x00\x1f\b\t\n\f\r\"\\\x7fé\u2028" {
+				in := strings.Repeat("x", at) + string(c) + strings.Repeat("y", n-at)
+				var out string
+				if err := json.Unmarshal(AppendString(nil, in), &out); err != nil || out != in {
+					t.Fatalf("AppendString(%q) = %s, read back as %q, %v", in, AppendString(nil, in), out, err)
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkAppendJSON(b *testing.B) {
+	e := Event{
+		Time: time.Date(2026, 4, 23, 18, 0, 0, 5, time.UTC), Received: time.Date(2026, 4, 23, 18, 0, 1, 0, time.UTC),
+		Tenant: "acme", Actor: Actor{ID: "sa:reporting-service", Type: "service_account"}, Action: "read", Session: "ses_0123456789abcdef",
+		Resource: Resource{Type: "secret", Path: "environments/production/salesforce/api-credentials"},
+		Source:   Source{IP: "10.0.1.50", UserAgent: "scaivault-python/1.0.0"},
+		Request:  Request{ID: "req_0123456789abcdef", Method: "GET", Status: 200, Duration: 12500 * time.Microsecond}, Extra: `{"version":3}`,
+	}
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = e.AppendJSON(buf[:0])
+	}
+}
+
+func TestAppendMillisecondsIsTheNumber(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 100_000 {
+		d := time.Duration(r.Int64N(int64(MaxDuration)) >> r.IntN(53))
+		if got, want := string(AppendMilliseconds(nil, d)), string(AppendNumber(nil, Milliseconds(d))); got != want {
+			t.Fatalf("AppendMilliseconds(%d ns) = %s, want %s", d, got, want)
 		}
 	}
 }
