@@ -41,11 +41,11 @@ func (s *serveCmd) Run(ctx context.Context, e *env, from *settings) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	annal, err := server.Open(s.Config, server.Deps{Logger: log, Greeting: e.err, Version: version})
+	running, err := server.Open(s.Config, server.Deps{Logger: log, Greeting: e.err, Version: version})
 	if err != nil {
 		return err
 	}
-	return annal.Serve(ctx)
+	return running.Serve(ctx)
 }
 
 func (s *serveCmd) print(e *env, from *settings) error {
