@@ -26,6 +26,7 @@ import (
 	"annal/internal/auth"
 	"annal/internal/ingest"
 	"annal/internal/store"
+	"annal/internal/vfs"
 )
 
 // Deps are what a server has of the world besides its configuration.
@@ -34,6 +35,7 @@ type Deps struct {
 	Greeting io.Writer    // is told on a first start where the admin token lies; nil: nobody
 	Version  string
 	Now      func() time.Time // nil: time.Now
+	Disk     vfs.FS           // where the log lies, tokens apart; nil: vfs.OS
 }
 
 // A Server is a running annal. Open makes one, Run serves, Close ends it.
@@ -88,7 +90,7 @@ func (s *Server) open(deps Deps) (err error) {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	// The store locks the folder, so nothing else is opened before it.
-	s.store, err = store.Open(store.Config{Dir: s.cfg.Data, Now: deps.Now, Logger: s.log})
+	s.store, err = store.Open(store.Config{Dir: s.cfg.Data, FS: deps.Disk, Now: deps.Now, Logger: s.log})
 	if err != nil {
 		return err
 	}

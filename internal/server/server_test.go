@@ -39,7 +39,12 @@ func config(dir string) server.Config {
 
 func start(t *testing.T, cfg server.Config, log *slog.Logger) *running {
 	t.Helper()
-	s, err := server.Open(cfg, server.Deps{Logger: log, Version: "test"})
+	return startWith(t, cfg, server.Deps{Logger: log, Version: "test"})
+}
+
+func startWith(t *testing.T, cfg server.Config, deps server.Deps) *running {
+	t.Helper()
+	s, err := server.Open(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
