@@ -16,7 +16,7 @@ func dialects() []Dialect { return []Dialect{native(), scaiVault()} }
 // A Dialect is one published spelling of the audit API.
 type Dialect struct {
 	Name   string
-	Base   string // unknown paths below it are this dialect's to refuse
+	Bases  []string // unknown paths below them are this dialect's to refuse
 	Routes []Route
 
 	// BadParam is the status for parameters that cannot be read.

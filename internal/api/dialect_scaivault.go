@@ -16,7 +16,7 @@ func scaiVault() Dialect {
 	p := scaiParams()
 	bounds := Params{Names: map[string]Param{"from": p.Names["from"], "to": p.Names["to"]}}
 	return Dialect{
-		Name: "scaivault", Base: "/v1/audit/",
+		Name: "scaivault", Bases: []string{"/v1/audit/"},
 		BadParam: http.StatusUnprocessableEntity, ErrorType: "application/json", Fail: scaiFail,
 		Routes: []Route{
 			{"GET /v1/audit/logs", "audit:read", 200, list(p, showScaiPage)},

@@ -46,12 +46,13 @@ func (k *checker) answer(t testing.TB, s *server, r *http.Request, rec *httptest
 	if !saneID(id) {
 		t.Errorf("X-Request-ID is %q", id)
 	}
-	if rec.Code >= 400 && r.Method != "HEAD" && !strings.Contains(rec.Body.String(), `"request_id":"`+id+`"`) {
+	c := &Call{Request: r, s: s}
+	unknown := s.route(c) != nil
+	if rec.Code >= 400 && r.Method != "HEAD" && c.dialect.Name != "dsv" && !strings.Contains(rec.Body.String(), `"request_id":"`+id+`"`) {
 		t.Errorf("the error %s does not carry the request id %s", rec.Body, id)
 	}
-	c := &Call{Request: r, s: s}
-	if s.route(c) != nil {
-		schema := map[string]string{"native": "Problem", "scaivault": "ScaiError"}[c.dialect.Name]
+	if unknown {
+		schema := map[string]string{"native": "Problem", "scaivault": "ScaiError", "dsv": "DsvError"}[c.dialect.Name]
 		k.value(t, schema, rec.Body.Bytes())
 		return
 	}

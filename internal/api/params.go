@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,8 +16,11 @@ import (
 
 // Params says how a route spells its question in a URL.
 type Params struct {
-	Limit  int  // events on a page when none is asked for
-	Strict bool // unknown parameters are refused; the originals ignore them
+	Limit  int    // events on a page when none is asked for
+	Strict bool   // unknown parameters are refused; the originals ignore them
+	Count  bool   // the total is wanted with every page
+	Begin  string // the name of the lower bound, for errors; "": from
+	End    string // and of the upper one; "": to
 	Names  map[string]Param
 }
 
@@ -39,7 +43,7 @@ var errTwice = errors.New("is given more than once")
 
 // read reads the question that c asks; own are filters that the route adds.
 func (p *Params) read(c *Call, own ...annal.Filter) (Ask, error) {
-	a := Ask{Query: annal.Query{Limit: p.Limit, Where: own}}
+	a := Ask{Query: annal.Query{Limit: p.Limit, Count: p.Count, Where: own}}
 	given, err := parseQuery(c.URL.RawQuery)
 	if err != nil {
 		return a, err
@@ -60,7 +64,7 @@ func (p *Params) read(c *Call, own ...annal.Filter) (Ask, error) {
 		}
 	}
 	if len(bad.Problems) == 0 {
-		a.check(&bad)
+		a.check(p, &bad)
 	}
 	if len(bad.Problems) > 0 {
 		return a, &bad
@@ -103,9 +107,9 @@ func shortened(name string) string {
 }
 
 // check refuses what only shows when everything was read.
-func (a *Ask) check(bad *annal.InvalidError) {
-	if !a.Since.IsZero() && !a.Until.IsZero() && !a.Since.Before(a.Until) {
-		bad.Add(-1, "from", "is later than to")
+func (a *Ask) check(p *Params, bad *annal.InvalidError) {
+	if !a.Since.IsZero() && !a.Until.IsZero() && a.Until.Before(a.Since) {
+		bad.Add(-1, cmp.Or(p.Begin, "from"), "is later than "+cmp.Or(p.End, "to"))
 	}
 	if len(a.Where) > annal.MaxFilters {
 		bad.Add(-1, "", fmt.Sprintf("at most %d filters may be combined", annal.MaxFilters))

@@ -135,10 +135,12 @@ func tenantPrefix(path string) (rest, tenant string) {
 
 // owner returns the dialect that refuses an unknown path.
 func (s *server) owner(path string) *Dialect {
-	best := &s.dialects[0]
+	best, length := &s.dialects[0], 0
 	for i := range s.dialects {
-		if d := &s.dialects[i]; d.Base != "" && strings.HasPrefix(path, d.Base) && len(d.Base) > len(best.Base) {
-			best = d
+		for _, base := range s.dialects[i].Bases {
+			if strings.HasPrefix(path, base) && len(base) > length {
+				best, length = &s.dialects[i], len(base)
+			}
 		}
 	}
 	return best
