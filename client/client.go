@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	mrand "math/rand/v2"
 	"net/http"
 	"net/url"
@@ -145,8 +144,10 @@ func (c *Client) patience(err error, try int) (time.Duration, bool) {
 	if try >= c.cfg.Retries {
 		return 0, false
 	}
-	wait := time.Duration(float64(firstWait) * math.Pow(2, float64(try)))
-	wait = min(wait, longestWait)
+	wait := longestWait
+	if doubled := firstWait << min(try, 16); doubled < longestWait {
+		wait = doubled
+	}
 	wait = wait/2 + mrand.N(wait/2) // so that clients that failed together do not come back together
 	var e *Error
 	if errors.As(err, &e) {

@@ -269,3 +269,28 @@ func TestClientIsSafeForConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// However often a patient client tries, it waits longer and longer up to a limit.
+func TestWaitsGrowToALimit(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { refuse(w, 503, `{}`) }))
+	defer server.Close()
+	var waits []time.Duration
+	c, err := client.New(client.Config{Server: server.URL, Retries: 80, Sleep: func(_ context.Context, d time.Duration) error {
+		waits = append(waits, d)
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Summary(t.Context(), time.Time{}, time.Time{}); err == nil {
+		t.Fatal("got no error from a server that always refuses")
+	}
+	for i, d := range waits {
+		if d <= 0 || d > 10*time.Second || i > 10 && d < 5*time.Second {
+			t.Errorf("wait %d is %v", i, d)
+		}
+	}
+	if len(waits) != 80 {
+		t.Errorf("waited %d times, want 80", len(waits))
+	}
+}
