@@ -1,7 +1,7 @@
 package store
 
 import (
-	"math"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -61,6 +61,7 @@ func (s *Store) rotate(base uint64) {
 // segment is tried again: its events are safe in the log meanwhile.
 func (s *Store) sealLoop() {
 	defer s.done.Done()
+	s.warmNow()
 	for m := range s.seals {
 		for {
 			err := s.seal(m)
@@ -77,6 +78,7 @@ func (s *Store) sealLoop() {
 			}
 		}
 		<-s.slot
+		s.warmNow()
 	}
 }
 
@@ -99,19 +101,22 @@ func (s *Store) seal(m *memtable) error {
 	if err != nil {
 		return err
 	}
-	seg, err := segment.Open(s.fs, dir, name, s.identity.LogID)
+	x, err := s.openSegment(name)
 	if err != nil {
 		return err
 	}
+	x.keys = nil // the commit stage knows them
 	next := s.manifest.clone()
-	next.add(segmentEntry{name, seg.First(), seg.Last(), seg.Rows()})
-	next.count(seg)
-	if err := s.install(next); err != nil {
-		_ = seg.Close()
-		return err
+	next.add(segmentEntry{name, x.First(), x.Last(), x.Rows()})
+	err = segment.Guard(func() error { next.count(x.Segment); return nil }, x.Segment)
+	if err == nil {
+		err = s.install(next)
+	}
+	if err != nil {
+		return errors.Join(err, x.Close())
 	}
 	s.replace(func(v *view) {
-		v.segs = append(v.segs, newSealed(seg, name))
+		v.segs = append(v.segs, x)
 		for i, x := range v.mems {
 			if x == m {
 				v.mems = append(v.mems[:i:i], v.mems[i+1:]...)
@@ -132,21 +137,44 @@ func (s *Store) seal(m *memtable) error {
 type sealed struct {
 	*segment.Segment
 	name         string
-	lastReceived int64 // µs
+	lastReceived int64         // µs
+	keys         []segment.Key // until they are recalled
 	bytes        int64
 	refs         atomic.Int32 // views that contain it
 	codes        segmentCodes
 }
 
-func newSealed(seg *segment.Segment, name string) *sealed {
-	x := &sealed{Segment: seg, name: name, lastReceived: math.MaxInt64}
-	if row, ok := seg.RowOf(seg.Last()); ok {
-		x.lastReceived = seg.ReceivedAt(row)
+// openSegment opens a segment with one reference. A damaged index is made again.
+func (s *Store) openSegment(name string) (*sealed, error) {
+	dir := s.path(segmentDir)
+	x, err := s.tryOpen(dir, name)
+	if err == nil || segment.RebuildIndex(s.fs, dir, name, s.identity.LogID) != nil {
+		return x, err // it is not for the index, or the columns are bad too
 	}
-	col, idx := seg.Bytes()
-	x.bytes = col + idx
+	s.cfg.Logger.Warn("a damaged index was made again", "segment", name, "problem", err)
+	return s.tryOpen(dir, name)
+}
+
+func (s *Store) tryOpen(dir, name string) (*sealed, error) {
+	seg, err := segment.Open(s.fs, dir, name, s.identity.LogID)
+	if err != nil {
+		return nil, err
+	}
+	x := &sealed{Segment: seg, name: name}
 	x.refs.Store(1)
-	return x
+	err = segment.Guard(func() error {
+		if row, ok := seg.RowOf(seg.Last()); ok {
+			x.lastReceived = seg.ReceivedAt(row)
+		}
+		x.keys = seg.Keys()
+		col, idx := seg.Bytes()
+		x.bytes = col + idx
+		return nil
+	}, seg)
+	if err != nil {
+		return nil, errors.Join(err, seg.Close())
+	}
+	return x, nil
 }
 
 func (x *sealed) drop() {

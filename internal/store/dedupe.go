@@ -1,6 +1,8 @@
 package store
 
 import (
+	"fmt"
+
 	"github.com/zeebo/xxh3"
 
 	"annal"
@@ -109,14 +111,28 @@ type foundEvent struct {
 	same    bool // its content is that of the new event
 }
 
-// find looks for a stored event of e's tenant with e's id.
-func (d *deduper) find(s *Store, h uint64, e *annal.Event) (foundEvent, bool, error) {
+// find looks for a stored event of e's tenant with e's id. Where damage keeps it
+// from knowing, the event is refused.
+func (d *deduper) find(s *Store, h uint64, e *annal.Event) (got foundEvent, found bool, err error) {
 	position, recent := d.recent[h]
 	if recent {
 		s.settle(position + 1)
 	}
 	v := s.acquire()
 	defer s.release(v)
+	_, err = s.guarded(v, func() error {
+		got, found, err = d.findIn(s, v, e, position, recent)
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("%w: %s cannot be checked for duplicates: %s", annal.ErrUnavailable, annal.EventID, err)
+	}
+	return got, found, err
+}
+
+// findIn looks at position, if the id was seen there recently, and in the
+// segments of the window.
+func (d *deduper) findIn(s *Store, v *view, e *annal.Event, position uint64, recent bool) (foundEvent, bool, error) {
 	if recent {
 		if got, ok, err := d.compare(s, v, position, e); ok || err != nil {
 			return got, ok, err
@@ -184,13 +200,22 @@ func (d *deduper) replay(s *Store, p *pending, k segment.Key) (verdict, error) {
 	s.settle(k.Position + uint64(k.Count))
 	v := s.acquire()
 	defer s.release(v)
+	_, err := s.guarded(v, func() error { return d.recall(s, v, p, k) })
+	if err != nil {
+		err = fmt.Errorf("%w: the first answer to this key cannot be read: %s", annal.ErrUnavailable, err)
+	}
+	return accepted, err
+}
+
+// recall completes the receipts of p, whose events k covers.
+func (d *deduper) recall(s *Store, v *view, p *pending, k segment.Key) error {
 	next := k.Position
 	for i := range p.batch.Events {
 		e := &p.batch.Events[i]
 		if e.EventID != "" {
 			old, found, err := d.find(s, eventKey(e), e)
 			if err != nil {
-				return accepted, err
+				return err
 			}
 			if found {
 				p.receipts[i] = old.receipt
@@ -200,14 +225,14 @@ func (d *deduper) replay(s *Store, p *pending, k segment.Key) (verdict, error) {
 		}
 		var old annal.Event
 		if ok, err := v.event(next, &old); err != nil {
-			return accepted, err
+			return err
 		} else if ok {
 			p.receipts[i] = annal.Receipt{ID: s.id(next, old.Received.UnixMicro()), Seq: old.Seq, Position: next}
 		}
 		p.receipts[i].Duplicate = true
 		next++
 	}
-	return accepted, nil
+	return nil
 }
 
 // forget takes back what check noted of p.

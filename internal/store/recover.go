@@ -45,12 +45,12 @@ func (s *Store) recallKeys() {
 	cutoff := s.cfg.Now().Add(-idempotencyWindow).UnixMicro()
 	for _, seg := range s.cur.segs {
 		s.commit.received = max(s.commit.received, seg.lastReceived)
-		if seg.lastReceived < cutoff {
-			continue
+		if seg.lastReceived >= cutoff {
+			for _, k := range seg.keys {
+				s.commit.dedupe.addKey(k)
+			}
 		}
-		for _, k := range seg.Keys() {
-			s.commit.dedupe.addKey(k)
-		}
+		seg.keys = nil
 	}
 }
 

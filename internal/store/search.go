@@ -2,11 +2,9 @@ package store
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"annal"
-	"annal/internal/segment"
 )
 
 // Search answers one page of q. Its events keep nothing of the store alive.
@@ -21,8 +19,8 @@ func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
 		limit = annal.MaxPage
 	}
 	var page annal.Page
-	err := s.read(&q, func(v *view, p *plan) error {
-		page.Below = p.below
+	err := s.again(&q, func(v *view, p *plan) error {
+		page = annal.Page{Below: p.below}
 		var last annal.Mark
 		var text arena
 		code := s.ids.Get().(*idCode)
@@ -33,7 +31,7 @@ func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
 				skip--
 				return true, nil
 			}
-			if len(page.Events) == limit {
+			if len(page.Events) == limit || text.total > maxPageBytes {
 				page.Next = &last
 				return false, nil
 			}
@@ -65,17 +63,26 @@ func (s *Store) Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) e
 	if err := checkQuery(&q); err != nil {
 		return err
 	}
-	return s.read(&q, func(v *view, p *plan) error {
+	n := 0
+	return s.again(&q, func(v *view, p *plan) error {
 		code := s.ids.Get().(*idCode)
 		defer s.ids.Put(code)
 		var e annal.Event
-		n := 0
+		var last annal.Mark
+		defer func() { // should damage be repaired, go on behind the last event
+			if q.Below = p.below; n > 0 {
+				q.After = &last
+			}
+		}()
 		return walk(&watch{ctx: ctx}, v.runs(p), q.Oldest, func(r *run) (bool, error) {
+			if n >= offset {
+				if err := r.lend(code, &e); err != nil {
+					return false, err
+				}
+			}
+			last = annal.Mark{Time: r.key, Position: r.position}
 			if n++; n <= offset {
 				return true, nil
-			}
-			if err := r.lend(code, &e); err != nil {
-				return false, err
 			}
 			return limit == 0 || n < offset+limit, fn(&e)
 		})
@@ -90,10 +97,8 @@ func (s *Store) Event(ctx context.Context, tenants []string, id annal.ID) (annal
 	if !ok || position >= s.applied.Load() {
 		return annal.Event{}, annal.ErrNotFound
 	}
-	v := s.acquire()
-	defer s.release(v)
 	var e annal.Event
-	err := segment.Guard(func() error {
+	err := s.again(&annal.Query{}, func(v *view, _ *plan) error {
 		found, err := v.event(position, &e)
 		if err == nil && !found {
 			err = annal.ErrNotFound
@@ -106,7 +111,7 @@ func (s *Store) Event(ctx context.Context, tenants []string, id annal.ID) (annal
 		return nil
 	})
 	if err != nil {
-		return annal.Event{}, s.noteDamage(err)
+		return annal.Event{}, err
 	}
 	e.ID = s.id(e.Position, e.Received.UnixMicro())
 	if e.ID != id || tenants != nil && !hasTenant(tenants, e.Tenant) {
@@ -125,22 +130,28 @@ func hasTenant(tenants []string, t string) bool {
 }
 
 // read runs fn over a view for q, guarded against damaged files.
-func (s *Store) read(q *annal.Query, fn func(*view, *plan) error) error {
+func (s *Store) read(q *annal.Query, fn func(*view, *plan) error) (healed bool, err error) {
 	end := s.applied.Load() // before the view, so that the view holds all below it
 	v := s.acquire()
 	defer s.release(v)
-	return s.noteDamage(segment.Guard(func() error { return fn(v, s.plan(q, end)) }))
+	return s.guarded(v, func() error { return fn(v, s.plan(q, end)) })
 }
 
-// noteDamage counts and logs damage that a read met.
-func (s *Store) noteDamage(err error) error {
-	var d *segment.DamageError
-	if errors.As(err, &d) {
-		s.counters.readDamage.Add(1)
-		s.cfg.Logger.Error("a read met a damaged file", "problem", d)
+// again is read for an fn that can be run anew: it does not fail because of
+// damage that could be repaired.
+func (s *Store) again(q *annal.Query, fn func(*view, *plan) error) error {
+	healed, err := s.read(q, fn)
+	for range maxRepairs {
+		if !healed {
+			break
+		}
+		healed, err = s.read(q, fn)
 	}
 	return err
 }
+
+// maxRepairs bounds the damaged indexes that one read waits for.
+const maxRepairs = 64
 
 // runs returns the runs of every part of v that may hold what p asks for.
 func (v *view) runs(p *plan) []*run {
@@ -234,9 +245,15 @@ func checkQuery(q *annal.Query) error {
 }
 
 // An arena makes strings of a page's own in few allocations.
-type arena struct{ buf []byte }
+type arena struct {
+	buf   []byte
+	total int // bytes so far
+}
 
-const arenaPage = 32 << 10
+const (
+	arenaPage    = 32 << 10
+	maxPageBytes = 8 << 20 // text of a page; a page of larger events is shorter than asked for
+)
 
 // own replaces e's strings by copies.
 func (a *arena) own(e *annal.Event) {
@@ -245,6 +262,7 @@ func (a *arena) own(e *annal.Event) {
 		if *s == "" {
 			continue
 		}
+		a.total += len(*s)
 		if len(a.buf)+len(*s) > cap(a.buf) {
 			a.buf = make([]byte, 0, max(arenaPage, len(*s)))
 		}
@@ -297,7 +315,7 @@ func (s *Store) window(ctx context.Context, q *annal.Query, from, to uint64) ([]
 	var out []annal.Event
 	v := s.acquire()
 	defer s.release(v)
-	err := segment.Guard(func() error {
+	_, err := s.guarded(v, func() error {
 		for _, seg := range v.segs {
 			if seg.Last() < from || seg.First() >= to {
 				continue
@@ -328,7 +346,7 @@ func (s *Store) window(ctx context.Context, q *annal.Query, from, to uint64) ([]
 	for i := range out {
 		out[i].ID = s.id(out[i].Position, out[i].Received.UnixMicro())
 	}
-	return out, s.noteDamage(err)
+	return out, err
 }
 
 // timeOfKey is the time of a key for answers: at the ends it is the earliest or

@@ -10,8 +10,8 @@
 //	                                                             │ full
 //	                                                             └─► seal: segment, manifest, trim the log
 //
-// Three goroutines, one for each stage, are started by Open and waited for by
-// Close. Reads run on their callers' goroutines over a view.
+// Three goroutines, one for each stage, and one that watches over memory are
+// started by Open and waited for by Close. Reads run on their callers' goroutines over a view.
 package store
 
 import (
@@ -96,6 +96,7 @@ type Store struct {
 	ids      sync.Pool              // *idCode
 	buffers  sync.Pool              // *[]byte, for encoding batches
 
+	healing     sync.Mutex
 	sealTrouble atomic.Pointer[string] // why the latest attempt to seal failed; nil when it did not
 }
 
@@ -144,10 +145,11 @@ func (s *Store) open() (err error) {
 
 // start runs the three stages.
 func (s *Store) start() {
-	s.done.Add(3)
+	s.done.Add(4)
 	go s.commitLoop()
 	go s.applyLoop()
 	go s.sealLoop()
+	go s.releaseLoop()
 }
 
 // Close waits for the batches on their way, and shuts the log. Whatever is not
@@ -267,14 +269,14 @@ func (s *Store) removeOrphans() error {
 // is set aside.
 func (s *Store) openSegments() error {
 	for _, e := range s.manifest.Segments {
-		seg, err := segment.Open(s.fs, s.path(segmentDir), e.Name, s.identity.LogID)
+		x, err := s.openSegment(e.Name)
 		if err != nil {
 			if err := s.setAside(e, err); err != nil {
 				return err
 			}
 			continue
 		}
-		s.cur.segs = append(s.cur.segs, newSealed(seg, e.Name))
+		s.cur.segs = append(s.cur.segs, x)
 	}
 	return nil
 }

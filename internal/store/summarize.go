@@ -24,7 +24,7 @@ func (s *Store) Summarize(ctx context.Context, q annal.Query, agg annal.Aggregat
 		return annal.Summary{}, err
 	}
 	var out annal.Summary
-	err := s.read(&q, func(v *view, p *plan) error {
+	err := s.again(&q, func(v *view, p *plan) error {
 		var err error
 		out, err = newCounting(s, &watch{ctx: ctx}, p, &agg).run(v)
 		for range len(s.spaces) {

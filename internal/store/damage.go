@@ -1,0 +1,72 @@
+package store
+
+import (
+	"errors"
+	"strings"
+
+	"annal/internal/segment"
+)
+
+// guarded runs fn, which reads v. Damage of a segment's index, which can be made
+// again, is repaired, and healed then says that fn may be run anew on a fresh
+// view. Damage of columns is reported and counted.
+func (s *Store) guarded(v *view, fn func() error) (healed bool, err error) {
+	segs := make([]*segment.Segment, len(v.segs))
+	for i, x := range v.segs {
+		segs[i] = x.Segment
+	}
+	err = segment.Guard(fn, segs...)
+	var d *segment.DamageError
+	if !errors.As(err, &d) {
+		return false, err
+	}
+	s.counters.readDamage.Add(1)
+	s.cfg.Logger.Error("a read met a damaged file", "problem", d)
+	for _, x := range v.segs {
+		if strings.HasSuffix(d.File, x.name+segment.IdxSuffix) {
+			return s.heal(x), err
+		}
+	}
+	return false, err
+}
+
+// heal makes the index of x again and opens the segment anew in x's place. It
+// reports whether reads will no longer meet x.
+func (s *Store) heal(x *sealed) bool {
+	s.healing.Lock()
+	defer s.healing.Unlock()
+	dir := s.path(segmentDir)
+	if !s.serves(x) {
+		return true // another read was faster
+	}
+	if err := segment.RebuildIndex(s.fs, dir, x.name, s.identity.LogID); err != nil {
+		s.cfg.Logger.Error("a damaged index cannot be made again", "segment", x.name, "problem", err)
+		return false
+	}
+	y, err := s.openSegment(x.name)
+	if err != nil {
+		s.cfg.Logger.Error("a segment cannot be opened again", "segment", x.name, "problem", err)
+		return false
+	}
+	s.replace(func(v *view) {
+		for i := range v.segs {
+			if v.segs[i] == x {
+				x.drop() // the reference that this view would have had
+				v.segs[i] = y
+			}
+		}
+	})
+	s.cfg.Logger.Info("a damaged index was made again", "segment", x.name)
+	return true
+}
+
+func (s *Store) serves(x *sealed) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, y := range s.cur.segs {
+		if y == x {
+			return true
+		}
+	}
+	return false
+}
