@@ -23,7 +23,8 @@ type Tail struct {
 // Tail passes to fn every event that what selects as it is stored, in order of
 // position. It goes on through dropped connections and restarts of the server,
 // without gaps or repetitions, until ctx ends, fn returns an error or the server
-// refuses for good.
+// refuses for good. (Without After there is no place to go on from until the
+// first event has come: until then a new connection begins with what comes next.)
 func (c *Client) Tail(ctx context.Context, what Tail, fn func(json.RawMessage) error) error {
 	params := what.Query.values()
 	for _, name := range []string{"order", "from", "to"} {

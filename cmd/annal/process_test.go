@@ -25,18 +25,23 @@ type process struct {
 	output *bytes.Buffer
 }
 
-func serve(t *testing.T, dir string, flags ...string) *process {
+func serve(t *testing.T, dir string) *process {
+	t.Helper()
+	address, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serveOn(t, dir, address)
+}
+
+func serveOn(t *testing.T, dir, address string) *process {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, err := freeAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := &process{url: "http://" + address, output: &bytes.Buffer{}}
-	p.cmd = exec.Command(self, append([]string{"serve", "--data", dir, "--listen", address}, flags...)...)
+	p.cmd = exec.Command(self, "serve", "--data", dir, "--listen", address)
 	p.cmd.Env = append(os.Environ(), asAnnal+"=1")
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	if err := p.cmd.Start(); err != nil {
@@ -188,9 +193,10 @@ func TestKillNineLosesNothing(t *testing.T) {
 }
 
 // tail -f shows what is stored after it began, and what was newest before it,
-// each once.
+// each once, and goes on when the server comes back.
 func TestTailFollows(t *testing.T) {
-	p := serve(t, filepath.Join(t.TempDir(), "data"))
+	dir := filepath.Join(t.TempDir(), "data")
+	p := serve(t, dir)
 	c := p.client(t, -1)
 	store := func(id string, at time.Time) {
 		t.Helper()
@@ -210,11 +216,15 @@ func TestTailFollows(t *testing.T) {
 	out.await(t, `"event_id":"newest"`)
 	store("late", now.Add(-2*time.Hour)) // its own time is older, but it comes now
 	out.await(t, `"event_id":"late"`)
+	p.kill()
+	serveOn(t, dir, strings.TrimPrefix(p.url, "http://"))
+	store("afterwards", now)
+	out.await(t, `"event_id":"afterwards"`)
 	cancel()
 	if code := <-ended; code != exitDone {
 		t.Errorf("tail ended with %d: %s", code, errs.String())
 	}
-	if got := out.String(); strings.Count(got, "\n") != 2 || strings.Contains(got, `"old"`) {
+	if got := out.String(); strings.Count(got, "\n") != 3 || strings.Contains(got, `"old"`) {
 		t.Errorf("tail showed\n%s", got)
 	}
 }

@@ -21,7 +21,9 @@ type remote struct {
 }
 
 // client returns a client that tells the person once that it has to try again.
-func (r *remote) client(e *env) (*client.Client, error) {
+func (r *remote) client(e *env) (*client.Client, error) { return r.clientTrying(e, commandRetries) }
+
+func (r *remote) clientTrying(e *env, retries int) (*client.Client, error) {
 	token := r.Token
 	if token == "" && r.Data != "" {
 		var err error
@@ -32,7 +34,7 @@ func (r *remote) client(e *env) (*client.Client, error) {
 	told := false
 	c, err := client.New(client.Config{
 		Server: r.Server, Token: token, Tenant: r.Tenant, UserAgent: "annal/" + version,
-		Retries: commandRetries,
+		Retries: retries,
 		Retrying: func(cause error, _ time.Duration) {
 			if !told {
 				fmt.Fprintf(e.err, "annal: %v; trying again\n", cause)
@@ -46,9 +48,13 @@ func (r *remote) client(e *env) (*client.Client, error) {
 	return c, nil
 }
 
-// commandRetries keeps a person from waiting long for a server that is not
-// there: some four seconds.
-const commandRetries = 5
+const (
+	// commandRetries keeps a person from waiting long for a server that is not
+	// there: two or three seconds.
+	commandRetries = 5
+	// followRetries lets a server that is followed be away for some minutes.
+	followRetries = 60
+)
 
 // adminToken is what "annal serve" left in its data folder on first start.
 func adminToken(data string) (string, error) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -45,7 +46,15 @@ func (t *tailCmd) Run(ctx context.Context, e *env) error {
 	if !t.Follow {
 		return f.newest(ctx)
 	}
-	err = c.Tail(ctx, client.Tail{Query: f.query, Connected: func() error { return f.newest(ctx) }}, f.event)
+	// What is wrong from the start shows at once, before the patient client follows.
+	if _, err := c.Summary(ctx, time.Now(), time.Now()); err != nil {
+		return err
+	}
+	patient, err := t.clientTrying(e, followRetries)
+	if err != nil {
+		return err
+	}
+	err = patient.Tail(ctx, client.Tail{Query: f.query, Connected: func() error { return f.newest(ctx) }}, f.event)
 	if errors.Is(err, context.Canceled) {
 		return nil // interrupting is how following ends
 	}
