@@ -55,6 +55,10 @@ type Store struct {
 	used     map[string]time.Time // uses not yet stored
 	tenants  map[string]Tenant
 	partners map[string][]string // partner → ids of tenants, in order
+
+	directories map[string]*directory // by tenant
+	passwords   *passwords
+	policing    sync.Mutex // held while policies and their rules change
 }
 
 // Open opens the store in cfg.Dir. An empty one gets its first token, bound to
@@ -72,7 +76,10 @@ func Open(cfg Config) (*Store, error) {
 	s := &Store{
 		now: cfg.Now, rand: cfg.Rand, db: db,
 		cache: map[[sha256.Size]byte]*verified{}, used: map[string]time.Time{},
-		tenants: map[string]Tenant{}, partners: map[string][]string{},
+		tenants: map[string]Tenant{}, partners: map[string][]string{}, directories: map[string]*directory{},
+	}
+	if s.passwords, err = newPasswords(cfg.Rand); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	if err := s.load(cfg.Dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("load %s: %w", name, err), db.Close())
@@ -87,13 +94,16 @@ func (s *Store) FirstToken() string { return s.admin }
 func (s *Store) load(dir string) error {
 	empty := false
 	err := s.db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketTokens, bucketHashes, bucketTenants} {
+		for _, name := range [][]byte{bucketTokens, bucketHashes, bucketTenants, bucketDirectory} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
 		}
 		k, _ := tx.Bucket(bucketTokens).Cursor().First()
 		empty = k == nil
+		if err := s.loadDirectories(tx); err != nil {
+			return err
+		}
 		return tx.Bucket(bucketTenants).ForEach(func(k, v []byte) error {
 			var t Tenant
 			if err := json.Unmarshal(v, &t); err != nil {

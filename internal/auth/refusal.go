@@ -1,0 +1,37 @@
+package auth
+
+import "time"
+
+// retryBusy is how long a caller shall wait when too many passwords are being
+// checked.
+const retryBusy = 2 * time.Second
+
+// Refusals of grants.
+var (
+	ErrCredentials = &Error{"invalid_credentials", "the name or the secret is wrong"}
+	ErrGrant       = &Error{"invalid_grant", "the refresh token is not known, was used, or has expired"}
+)
+
+// A RateError says that there were too many attempts and when to try again.
+type RateError struct {
+	After  time.Duration
+	Locked bool // the account is locked after failures; otherwise it is only the pace
+}
+
+// AuthCode names the refusal for programs.
+func (e *RateError) AuthCode() string {
+	if e.Locked {
+		return "account_locked"
+	}
+	return "rate_limited"
+}
+
+// RetryAfter says how long to wait.
+func (e *RateError) RetryAfter() time.Duration { return e.After }
+
+func (e *RateError) Error() string {
+	if e.Locked {
+		return "the account is locked after repeated failures; try again later"
+	}
+	return "too many attempts; try again later"
+}
