@@ -18,6 +18,9 @@ type Dialect struct {
 	Name   string
 	Bases  []string // unknown paths below them are this dialect's to refuse
 	Routes []Route
+	// Audits names the event that annal writes of its own when a route of this
+	// pattern changes something, such as "token.created"; see [Change].
+	Audits map[string]string
 
 	// BadParam is the status for parameters that cannot be read.
 	BadParam int
@@ -57,6 +60,8 @@ type Call struct {
 	tenant  string   // the tenant that the request names, or ""
 	values  []string // of the path's wildcards, in order
 
+	changes []Change // noted by the verb, to be recorded
+
 	out       writer // the answer so far
 	mediaType string // of the answer
 	status    int    // sent; 0: not yet
@@ -87,10 +92,10 @@ func (c *Call) identify() error {
 	if err != nil {
 		return err
 	}
+	c.Caller = caller
 	if !slices.Contains(caller.Scopes, c.route.Scope) {
 		return &fault{status: http.StatusForbidden, code: "insufficient_scope", message: "this needs a token with the scope " + c.route.Scope}
 	}
-	c.Caller = caller
 	visible := caller.Tenants
 	if c.tenant == "" {
 		c.tenant = c.Header.Get("X-Tenant-ID")

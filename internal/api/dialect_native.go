@@ -32,6 +32,9 @@ func native() Dialect {
 	followed := nativeParams(nativeFilters(), map[string]Param{"position": single(position)})
 	return Dialect{
 		Name: "native", BadParam: http.StatusBadRequest, ErrorType: "application/problem+json", Fail: nativeFail,
+		Audits: map[string]string{
+			"POST /v1/events": itself, "POST /v1/tokens": "token.created", "DELETE /v1/tokens/{id}": "token.revoked",
+		},
 		Routes: []Route{
 			{"GET /v1/events", "audit:read", 200, byAccept(
 				offer{[]string{"application/json"}, list(page, showNativePage)},

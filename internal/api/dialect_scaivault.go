@@ -18,6 +18,7 @@ func scaiVault() Dialect {
 	return Dialect{
 		Name: "scaivault", Bases: []string{"/v1/audit/"},
 		BadParam: http.StatusUnprocessableEntity, ErrorType: "application/json", Fail: scaiFail,
+		Audits: map[string]string{"POST /v1/audit/logs": itself},
 		Routes: []Route{
 			{"GET /v1/audit/logs", "audit:read", 200, list(p, showScaiPage)},
 			{"POST /v1/audit/logs", "audit:write", 200, receive(FormatScaiVault)},

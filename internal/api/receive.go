@@ -70,6 +70,9 @@ func (g *gate) allow(tenant string) error {
 	if tenant == g.last && tenant != "" {
 		return nil
 	}
+	if tenant == OwnTenant {
+		return &annal.ForbiddenError{Index: -1, Reason: "the tenant " + OwnTenant + " is for annal's own events"}
+	}
 	fresh, err := g.c.s.Auth.Admit(&g.c.Caller, tenant)
 	if err != nil {
 		return err

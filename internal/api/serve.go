@@ -19,6 +19,7 @@ type server struct {
 	tails    chan struct{} // one token for each running tail
 	buffers  sync.Pool     // of *[]byte
 	zstds    sync.Pool     // of *zstd.Decoder
+	own      recorder
 }
 
 // maxPooled bounds the buffers that are kept for reuse.
@@ -73,11 +74,13 @@ func (s *server) handle(c *Call) error {
 	ctx, cancel := context.WithTimeout(c.Context(), s.QueryTimeout)
 	defer cancel()
 	c.ctx = ctx
-	if err := c.identify(); err != nil {
-		return err
-	}
-	c.mediaType = "application/json"
-	return c.route.Do(c)
+	return s.audited(c, func() error {
+		if err := c.identify(); err != nil {
+			return err
+		}
+		c.mediaType = "application/json"
+		return c.route.Do(c)
+	})
 }
 
 // fail answers with an error in the dialect's shape. When the answer has begun,

@@ -41,6 +41,7 @@ func createToken(c *Call) error {
 	if err != nil {
 		return asBodyError(err)
 	}
+	c.note(Change{Tenant: t.Tenant, Resource: tokenResource(&t), New: t.facts()})
 	c.showToken(&t, secret)
 	return nil
 }
@@ -68,8 +69,27 @@ func revokeToken(c *Call) error {
 	if err != nil {
 		return asNotFound(err, "token")
 	}
+	c.note(Change{Tenant: t.Tenant, Resource: tokenResource(&t), Old: t.facts()})
 	c.showToken(&t, "")
 	return nil
+}
+
+func tokenResource(t *Token) annal.Resource {
+	return annal.Resource{Type: "token", ID: t.ID, Path: "tokens:" + t.ID, Name: t.Subject}
+}
+
+// facts is what an event says of a token.
+func (t *Token) facts() map[string]any {
+	facts := map[string]any{"subject": t.Subject, "scopes": t.Scopes}
+	for name, v := range map[string]string{"tenant": t.Tenant, "partner": t.Partner} {
+		if v != "" {
+			facts[name] = v
+		}
+	}
+	if !t.Expires.IsZero() {
+		facts["expires"] = annal.FormatTime(t.Expires, 0)
+	}
+	return facts
 }
 
 func (c *Call) showToken(t *Token, secret string) {
