@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"iter"
+	"slices"
 
 	"annal"
 	"annal/internal/segment"
@@ -52,15 +53,26 @@ func (t *segTally) count(list []*run) error {
 		})
 	}
 	for _, g := range t.seg.ranges(t.plan) {
-		if g.whole() && t.counted() {
-			t.covered(g.tenant)
-			continue
+		t.min, t.max = min(t.min, t.seg.TimeAt(g.lo)), max(t.max, t.seg.TimeAt(g.hi-1))
+		var err error
+		switch all := g.tenant; {
+		case g.whole() && t.counted():
+			t.covered(all)
+		case 2*(g.hi-g.lo) > all.Hi-all.Lo && t.counted() && !t.anyMerging():
+			t.covered(all) // and take away what lies outside
+			err = errOr(t.bulk(all.Lo, g.lo, -1), t.bulk(g.hi, all.Hi, -1))
+		default:
+			err = t.bulk(g.lo, g.hi, 1)
 		}
-		if err := t.bulk(g.lo, g.hi); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (t *segTally) anyMerging() bool {
+	return slices.ContainsFunc(t.tallies, func(y *tally) bool { return y.merging })
 }
 
 // counted says that the segment's own counts answer the aggregation.
@@ -81,7 +93,6 @@ func (t *segTally) covered(tenant segment.TenantRange) {
 	for o, n := range tenant.Outcomes {
 		t.outcomes[o] += n
 	}
-	t.min, t.max = min(t.min, tenant.MinTime), max(t.max, tenant.MaxTime)
 	for i, y := range t.tallies {
 		if y.merging {
 			y.pull(t.seg.Dict(y.field), t.seg.Counts(y.field, tenant))
@@ -96,8 +107,9 @@ func (t *segTally) covered(tenant segment.TenantRange) {
 	}
 }
 
-// bulk counts rows lo to hi, all of which match.
-func (t *segTally) bulk(lo, hi int) error {
+// bulk counts rows lo to hi, all of which match, each as one: 1, or -1 to take
+// it away.
+func (t *segTally) bulk(lo, hi, one int) error {
 	for ; lo < hi; lo += lastUnit {
 		end := min(lo+lastUnit, hi)
 		t.marks = t.seg.Outcomes(lo, end, t.marks[:0])
@@ -108,11 +120,7 @@ func (t *segTally) bulk(lo, hi int) error {
 			}
 		} else {
 			for _, o := range t.marks {
-				t.outcomes[o]++
-			}
-			for _, row := range [2]int{lo, end - 1} {
-				key := t.seg.TimeAt(row)
-				t.min, t.max = min(t.min, key), max(t.max, key)
+				t.outcomes[o] += uint64(one)
 			}
 		}
 		for i, y := range t.tallies {
@@ -120,7 +128,7 @@ func (t *segTally) bulk(lo, hi int) error {
 				continue
 			}
 			t.codes = t.seg.Codes(y.field, lo, end, t.codes[:0])
-			t.addCodes(i, y)
+			t.addCodes(i, y, uint64(one))
 		}
 		if len(t.numbers) > 0 {
 			part := &segPart{seg: t.seg}
@@ -136,12 +144,12 @@ func (t *segTally) bulk(lo, hi int) error {
 }
 
 // addCodes counts t.codes, whose outcomes are t.marks.
-func (t *segTally) addCodes(i int, y *tally) {
+func (t *segTally) addCodes(i int, y *tally, one uint64) {
 	for j, code := range t.codes {
 		x := t.cell(i, y, code)
-		x.n++
+		x.n += one
 		if t.marks[j] != uint8(annal.Success) {
-			x.failed++
+			x.failed += one
 		}
 		if t.agg.Last {
 			if x.n == 1 || t.times[j] > x.last {

@@ -92,12 +92,14 @@ func (t *interner) grow() {
 }
 
 // keep copies s into the arena, whose full blocks live as long as their strings.
+// A byte at the end of each block stays free, so that texts of different blocks
+// never touch.
 func (t *interner) keep(s string) string {
 	t.bytes += len(s)
 	if len(s) > arenaBlock/4 {
-		return string([]byte(s))
+		return alias(append(make([]byte, 0, len(s)+1), s...))
 	}
-	if len(t.arena)+len(s) > cap(t.arena) {
+	if len(t.arena)+len(s) >= cap(t.arena) {
 		t.arena = make([]byte, 0, arenaBlock)
 	}
 	n := len(t.arena)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -13,9 +14,8 @@ import (
 	"annal/internal/segment"
 )
 
-// chunkRows is how many rows of a memtable are sorted by time together. Queries
-// sort the rows of the unfinished chunk themselves.
-const chunkRows = 4096
+// chunkRows is how many rows of a memtable are sorted by time together.
+const chunkRows = 2048
 
 // hashFields are those that a memtable finds by a 32-bit hash of each row.
 var hashFields = func() (fs []annal.Field) {
@@ -36,13 +36,15 @@ type memtable struct {
 	inter  [annal.NumTexts]*interner // of the Shared fields
 	hashes [annal.NumTexts][]uint32  // of the ByHash fields
 	chunks []chunk
-	bytes  int   // of text not shared, and of new shared values
+	tail   []uint32 // rows of the unfinished chunk, sorted as those of a chunk
+	counts memCounts
+	bytes  int   // of text not shared
 	minKey int64 // of all rows
 	maxKey int64
 	codes  memCodes
 }
 
-// A chunk is chunkRows consecutive rows, sorted.
+// A chunk is consecutive rows, chunkRows unless it is the last, sorted.
 type chunk struct {
 	order    []uint32 // rows by time key, ties by position
 	min, max int64    // time keys
@@ -116,9 +118,24 @@ func (m *memtable) add(e *annal.Event, received int64) {
 	for _, f := range hashFields {
 		m.hashes[f] = append(m.hashes[f], hash32(*e.Text(f)))
 	}
+	m.counts.add(m, e.Outcome, row)
+	m.sortIn(row, key)
 	c.N++
-	if c.N%chunkRows == 0 {
-		m.freeze(c.N - chunkRows)
+}
+
+// sortIn puts a row into the unfinished chunk. Rows come nearly in order of time,
+// so that its place is near the end.
+func (m *memtable) sortIn(row uint32, key int64) {
+	keys := m.cols.Time
+	at := len(m.tail)
+	if at > 0 && keys[m.tail[at-1]] > key {
+		at = sort.Search(at, func(i int) bool { return keys[m.tail[i]] > key })
+	}
+	m.tail = slices.Insert(m.tail, at, row)
+	if len(m.tail) == chunkRows {
+		ch := chunk{order: slices.Clone(m.tail)}
+		ch.min, ch.max = keys[ch.order[0]], keys[ch.order[chunkRows-1]]
+		m.chunks, m.tail = append(m.chunks, ch), m.tail[:0]
 	}
 }
 
@@ -128,24 +145,6 @@ func hash32(s string) uint32 {
 		return 0
 	}
 	return uint32(xxh3.HashString(s))
-}
-
-// freeze sorts the chunk that begins at row lo.
-func (m *memtable) freeze(lo int) {
-	keys := m.cols.Time
-	ch := chunk{order: make([]uint32, chunkRows)}
-	sorted := true
-	for i := range ch.order {
-		ch.order[i] = uint32(lo + i)
-		sorted = sorted && (i == 0 || keys[lo+i-1] <= keys[lo+i])
-	}
-	if !sorted {
-		slices.SortFunc(ch.order, func(a, b uint32) int {
-			return cmp.Or(cmp.Compare(keys[a], keys[b]), cmp.Compare(a, b))
-		})
-	}
-	ch.min, ch.max = keys[ch.order[0]], keys[ch.order[chunkRows-1]]
-	m.chunks = append(m.chunks, ch)
 }
 
 // sealed returns the rows as what a segment is built from. No more may be added.
@@ -177,6 +176,7 @@ type memView struct {
 	cols   segment.Columns
 	hashes [annal.NumTexts][]uint32
 	chunks []chunk
+	tail   chunk
 	minKey int64
 	maxKey int64
 	table  *memtable // for find and counts
@@ -185,7 +185,14 @@ type memView struct {
 func (m *memtable) view() *memView {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	return m.viewLocked()
+}
+
+func (m *memtable) viewLocked() *memView {
 	v := &memView{cols: m.cols, hashes: m.hashes, chunks: m.chunks, minKey: m.minKey, maxKey: m.maxKey, table: m}
+	if n := len(m.tail); n > 0 {
+		v.tail = chunk{slices.Clone(m.tail), m.cols.Time[m.tail[0]], m.cols.Time[m.tail[n-1]]}
+	}
 	for f, in := range m.inter {
 		if in != nil {
 			v.cols.Text[f].Values = in.values

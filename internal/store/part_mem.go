@@ -97,19 +97,21 @@ func (p *memPart) open(pl *plan, tests []test) []*run {
 		return []*run{p.listRun(pl, tests, few)}
 	}
 	var out []*run
-	for _, ch := range p.chunks {
-		if ch.max < pl.minKey || ch.min > pl.maxKey {
+	for i := range len(p.chunks) + 1 {
+		ch := &p.tail
+		if i < len(p.chunks) {
+			ch = &p.chunks[i]
+		}
+		if len(ch.order) == 0 || ch.max < pl.minKey || ch.min > pl.maxKey {
 			continue
 		}
-		r := &run{plan: pl, part: p, tests: tests, list: rows(ch.order), hi: chunkRows, key: bound(pl, ch.min, ch.max)}
-		r.narrow()
+		r := &run{plan: pl, part: p, tests: tests, list: rows(ch.order), hi: len(ch.order), key: bound(pl, ch.min, ch.max)}
+		if ch.min < pl.minKey || ch.max > pl.maxKey {
+			r.narrow()
+		}
 		out = append(out, r)
 	}
-	var tail rows
-	for row := len(p.chunks) * chunkRows; row < p.cols.N; row++ {
-		tail = append(tail, uint32(row))
-	}
-	return append(out, p.listRun(pl, tests, tail))
+	return out
 }
 
 // listRun sorts list, which it keeps, and runs over it.

@@ -298,6 +298,9 @@ func (c *counting) histogram() ([]annal.Bucket, error) {
 // memtable counts m. A plain question reads the columns; any other walks the
 // rows that match.
 func (c *counting) memtable(m *memtable) error {
+	if done, err := c.memWhole(m); done || err != nil {
+		return err
+	}
 	list := m.runs(c.plan)
 	if len(list) == 0 {
 		return nil

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"unsafe"
+
 	"annal"
 	"annal/internal/fold"
 	"annal/internal/segment"
@@ -25,16 +27,44 @@ func newWords(text string) (out []*word) {
 // look finds the codes of f's space, up to n, whose values contain the word. A
 // value that many segments have is so looked at once.
 func (w *word) look(f annal.Field, values []string) {
-	for c := w.seen[f]; c < len(values); c++ {
-		if c>>6 == len(w.hits[f]) {
-			w.hits[f] = append(w.hits[f], 0)
-		}
-		if w.finder.In(values[c]) {
-			w.hits[f][c>>6] |= 1 << (c & 63)
+	if n := (len(values) + 63) / 64; n > len(w.hits[f]) {
+		w.hits[f] = append(w.hits[f], make([]uint64, n-len(w.hits[f]))...)
+	}
+	for c := w.seen[f]; c < len(values); {
+		all, end := adjacent(values, c)
+		start := c
+		w.finder.Each(all, end-start, func(i int) int { return offset(values, start, start+i+1) }, func(i int) {
+			w.hits[f][(start+i)>>6] |= 1 << ((start + i) & 63)
 			w.any[f] = true
-		}
+		})
+		c = end
 	}
 	w.seen[f] = len(values)
+}
+
+// adjacent returns the texts from values[c] on that stand one behind the other
+// in memory, as an interner's mostly do, as one, and the first that does not.
+func adjacent(values []string, c int) (all []byte, end int) {
+	if values[c] == "" {
+		return nil, c + 1
+	}
+	first := unsafe.StringData(values[c])
+	size := len(values[c])
+	for end = c + 1; end < len(values) && size < arenaBlock; end++ {
+		next := unsafe.StringData(values[end])
+		if uintptr(unsafe.Pointer(next)) != uintptr(unsafe.Pointer(first))+uintptr(size) {
+			break
+		}
+		size += len(values[end])
+	}
+	return unsafe.Slice(first, size), end
+}
+
+// offset is how far behind values[from] the text before values[to] ends, in
+// memory that adjacent found to be one piece.
+func offset(values []string, from, to int) int {
+	last := values[to-1]
+	return int(uintptr(unsafe.Pointer(unsafe.StringData(last)))-uintptr(unsafe.Pointer(unsafe.StringData(values[from])))) + len(last)
 }
 
 // translated returns the part's codes whose values contain the word.
