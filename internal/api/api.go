@@ -147,6 +147,9 @@ type Config struct {
 	Ready   func(context.Context) error // says what keeps the server from serving; nil: nothing
 	Closing <-chan struct{}             // closed to end tails before a shutdown; nil: never
 
+	// TenantName is how a tenant is called; nil: by its id.
+	TenantName func(tenant string) string
+
 	// Observe learns of every answer: the route's pattern (or OtherRoute), the
 	// status (or ClientGone) and how long it took.
 	Observe func(route string, status int, d time.Duration)
@@ -185,6 +188,9 @@ func Handler(cfg Config) http.Handler {
 	}
 	if s.Ready == nil {
 		s.Ready = func(context.Context) error { return nil }
+	}
+	if s.TenantName == nil {
+		s.TenantName = func(tenant string) string { return tenant }
 	}
 	if s.Observe == nil {
 		s.Observe = func(string, int, time.Duration) {}

@@ -11,7 +11,7 @@ import (
 
 // dialects lists every spelling that is served. Their routes never overlap. The
 // first is annal's own, which also answers for paths that are nobody's.
-func dialects() []Dialect { return []Dialect{native(), scaiVault()} }
+func dialects() []Dialect { return []Dialect{native(), scaiVault(), dsv()} }
 
 // A Dialect is one published spelling of the audit API.
 type Dialect struct {

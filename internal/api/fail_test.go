@@ -76,10 +76,11 @@ func TestQueriesHaveADeadline(t *testing.T) {
 	w.cfg.QueryTimeout, w.cfg.StreamTimeout = 1, 1
 	w.restart()
 	for _, x := range targets(w) {
-		if x[0] == "GET" && x[2] == "audit:read" && !strings.HasSuffix(x[1], "/tail") && x[1] != "/v1/events/" {
+		if x[0] == "GET" && x[2] == "audit:read" && !strings.HasSuffix(x[1], "/tail") && x[1] != "/v1/events/" && x[1] != "/v1/download/audit" {
 			w.get(w.of("acme"), x[1]).refused(504, "timeout")
 		}
 	}
+	w.get(w.of("acme"), "/v1/download/audit?startDate=2020-01-01&endDate=2030-01-01").refused(504, "timeout")
 	w.get(w.of("acme"), "/v1/events", "Accept", "text/csv").refused(504, "timeout")
 	w.ask(w.of("acme"), "POST", "/v1/events", nativeEvent).refused(504, "timeout")
 	if w.log.End() != 0 {

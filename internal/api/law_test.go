@@ -248,14 +248,15 @@ func TestNoRouteAnswersAnotherTenant(t *testing.T) {
 	partnerOf(w, "theirs", "other")
 	acmes := w.of("acme")
 	strangers := map[string]token{"tenant": w.of("other"), "partner": w.partner("theirs"), "partner of none": w.partner("nobody")}
-	queries := []string{"", "?from=2020-01-01", "?action=unheard_of", "?limit=1", "?tenant=acme", "?count=true", "?text=insider", "?breakdown=actor.id&top=tenant&distinct=actor.id&interval=1h"}
+	queries := []string{"", "?from=2020-01-01", "?action=unheard_of", "?limit=1", "?tenant=acme", "?count=true", "?text=insider", "?startDate=2020-01-01&endDate=2030-01-01", "?breakdown=actor.id&top=tenant&distinct=actor.id&interval=1h"}
 	for pattern, x := range targets(w) {
-		if x[0] != "GET" || strings.HasSuffix(pattern, "/tail") || strings.HasSuffix(pattern, "/tokens") {
+		if x[0] != "GET" || strings.HasSuffix(pattern, "/tail") || x[2] != "audit:read" {
 			continue
 		}
 		for _, query := range queries {
 			for _, accept := range []string{"", "application/x-ndjson", "text/csv"} {
 				if own := w.get(acmes, x[1]+query, "Accept", accept); own.Code == 200 && !strings.Contains(query, "limit") {
+					own.unzip()
 					found := strings.Contains(own.Body.String(), "insider") || strings.Contains(own.Body.String(), `:3`)
 					if !found {
 						t.Errorf("%s%s does not even answer its own tenant: %s", x[1], query, own.Body)
@@ -263,8 +264,9 @@ func TestNoRouteAnswersAnotherTenant(t *testing.T) {
 				}
 				for who, stranger := range strangers {
 					a := w.get(stranger, x[1]+query, "Accept", accept)
-					body := strings.NewReplacer("user:insider", "", "env/secret-path", "").Replace(a.Body.String()) // what was asked
-					if strings.HasPrefix(a.Body.String(), `{"identity_id"`) || strings.HasPrefix(a.Body.String(), `{"secret_path"`) {
+					a.unzip()
+					body := strings.NewReplacer("user:insider", "", "env/secret-path", "", `"limit":1,`, "").Replace(a.Body.String()) // what was asked
+					if strings.HasPrefix(a.Body.String(), `{"identity_id"`) || strings.HasPrefix(a.Body.String(), `{"secret_path"`) || strings.HasPrefix(a.Body.String(), `{"cursor":"",`) {
 						a.Body.Reset()
 						a.Body.WriteString(body)
 					}

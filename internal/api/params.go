@@ -16,12 +16,13 @@ import (
 
 // Params says how a route spells its question in a URL.
 type Params struct {
-	Limit  int    // events on a page when none is asked for
-	Strict bool   // unknown parameters are refused; the originals ignore them
-	Count  bool   // the total is wanted with every page
-	Begin  string // the name of the lower bound, for errors; "": from
-	End    string // and of the upper one; "": to
-	Names  map[string]Param
+	Limit    int      // events on a page when none is asked for
+	Strict   bool     // unknown parameters are refused; the originals ignore them
+	Count    bool     // the total is wanted with every page
+	Required []string // parameters that must be there
+	Begin    string   // the name of the lower bound, for errors; "": from
+	End      string   // and of the upper one; "": to
+	Names    map[string]Param
 }
 
 // An Ask is a question as it is being read.
@@ -49,6 +50,11 @@ func (p *Params) read(c *Call, own ...annal.Filter) (Ask, error) {
 		return a, err
 	}
 	var bad annal.InvalidError
+	for _, name := range p.Required {
+		if given.Get(name) == "" {
+			bad.Add(-1, name, "is required")
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		param, ok := p.Names[name]
 		switch {

@@ -18,6 +18,7 @@ type encoding struct {
 	mediaType string
 	begin     func(b []byte) []byte
 	add       func(b []byte, e *annal.Event) []byte
+	end       func(b []byte) []byte // of a document, where it has one
 }
 
 // ndjson is one event a line.

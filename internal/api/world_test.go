@@ -1,10 +1,13 @@
 package api
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -154,6 +157,30 @@ func (a answer) refused(status int, code string) answer {
 	if a.Code != status || ok && named != code {
 		a.t.Errorf("answer is %d %s, want %d %s", a.Code, a.Body, status, code)
 	}
+	return a
+}
+
+// unzip puts the one file of a zip in the place of the zip, if that is what the
+// body is.
+func (a answer) unzip() answer {
+	a.t.Helper()
+	if a.Header().Get("Content-Type") != "application/zip" || a.Code != 200 {
+		return a
+	}
+	z, err := zip.NewReader(bytes.NewReader(a.Body.Bytes()), int64(a.Body.Len()))
+	if err != nil || len(z.File) != 1 {
+		a.t.Fatalf("%d files in the zip: %v", len(z.File), err)
+	}
+	file, err := z.File[0].Open()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	text, err := io.ReadAll(file)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.Body.Reset()
+	a.Body.Write(text)
 	return a
 }
 
