@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"annal"
+	"annal/internal/identity"
 )
 
 // A Reader answers questions about the log.
@@ -73,6 +74,9 @@ type Auth interface {
 	// Authenticate says who calls with the given Authorization header. Its
 	// refusals have a method AuthCode() string.
 	Authenticate(ctx context.Context, header string) (Caller, error)
+	// Allowed says what tenant's policies say to principals who want to do
+	// action on resource from an address.
+	Allowed(tenant string, principals []string, action, resource, remote string) identity.Verdict
 	// Admit says whether c may write events of tenant, with an
 	// [annal.ForbiddenError] if not, and whether the tenant is new.
 	Admit(c *Caller, tenant string) (fresh bool, err error)
@@ -94,6 +98,11 @@ type Caller struct {
 	Scopes  []string // what the caller may do
 	TokenID string
 	Tenants []string // those that the caller may see, in order: nil is all of them
+
+	Standing   identity.Standing // auditor or admin, as far as the caller is bound
+	Home       string            // the tenant whose policies judge the caller; "": none do
+	Principals []string          // what policies call the caller: users:alice, groups:readers
+	Client     string            // the id of the client that acts in a role
 }
 
 // A Token is what is known of one token; its secret is not.
@@ -107,6 +116,7 @@ type Token struct {
 	Expires  time.Time // zero: never
 	Revoked  time.Time // zero: not
 	LastUsed time.Time // zero: not yet
+	Standing identity.Standing
 }
 
 // A TokenSpec says what a new token shall be.
@@ -116,6 +126,8 @@ type TokenSpec struct {
 	Partner string
 	Scopes  []string
 	Expires time.Time // zero: never
+
+	Standing identity.Standing // "": ordinary, or admin with the scope audit:admin
 }
 
 // Defaults and limits of a server; see [Config].

@@ -93,8 +93,8 @@ func (c *Call) identify() error {
 		return err
 	}
 	c.Caller = caller
-	if !slices.Contains(caller.Scopes, c.route.Scope) {
-		return &fault{status: http.StatusForbidden, code: "insufficient_scope", message: "this needs a token with the scope " + c.route.Scope}
+	if err := c.permit(&caller); err != nil {
+		return err
 	}
 	visible := caller.Tenants
 	if c.tenant == "" {

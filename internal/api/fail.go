@@ -5,8 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"annal"
+	"annal/internal/identity"
 )
 
 // A Failure is what went wrong, as dialects get to spell it.
@@ -78,6 +80,10 @@ func statusOf(err error, d *Dialect) Failure {
 	var (
 		own      *fault
 		refused  interface{ AuthCode() string }
+		tooFast  interface {
+			AuthCode() string
+			RetryAfter() time.Duration
+		}
 		broken   malformedError
 		body     bodyError
 		invalid  *annal.InvalidError
@@ -87,6 +93,9 @@ func statusOf(err error, d *Dialect) Failure {
 	switch {
 	case errors.As(err, &own):
 		return Failure{Status: own.status, Code: own.code, Message: own.message, allow: own.allow, retryAfter: own.retry}
+	case errors.As(err, &tooFast):
+		seconds := int((tooFast.RetryAfter() + time.Second - 1) / time.Second)
+		return Failure{Status: http.StatusTooManyRequests, Code: tooFast.AuthCode(), Message: err.Error(), retryAfter: max(1, seconds)}
 	case errors.As(err, &refused):
 		return Failure{Status: http.StatusUnauthorized, Code: refused.AuthCode(), Message: err.Error()}
 	case errors.As(err, &broken):
@@ -104,6 +113,8 @@ func statusOf(err error, d *Dialect) Failure {
 		}
 	case errors.As(err, &denied):
 		return deniedFailure(denied)
+	case errors.Is(err, identity.ErrExists):
+		return Failure{Status: http.StatusConflict, Code: "conflict", Message: identity.ErrExists.Error()}
 	case errors.Is(err, annal.ErrNotFound):
 		return Failure{Status: http.StatusNotFound, Code: "not_found", Message: "there is no such thing"}
 	case errors.Is(err, annal.ErrUnavailable), errors.Is(err, annal.ErrClosed):

@@ -59,7 +59,7 @@ func newWorld(t testing.TB) *world {
 	})
 	w.cfg = Config{
 		Reader: w.log, Ingest: ingester{ingest.New(ingest.Config{Log: w.log, Now: w.now})},
-		Auth: authority{store, auth.Chain{store}}, CursorKey: []byte("the key of the test's cursors 32"), Now: w.now,
+		Auth: authority{store, auth.Chain{store, store.Signed()}}, CursorKey: []byte("the key of the test's cursors 32"), Now: w.now,
 	}
 	w.restart()
 	return w

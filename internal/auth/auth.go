@@ -11,6 +11,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"annal/internal/identity"
 )
 
 // Scopes that a token may carry.
@@ -32,6 +34,11 @@ type Caller struct {
 	Scopes  []string // what the caller may do
 	TokenID string
 	Tenants []string // those that the caller may see: nil is all of them; never written to
+
+	Standing   identity.Standing // auditor or admin, as far as the caller is bound
+	Home       string            // the tenant whose policies judge the caller; "": none do
+	Principals []string          // what policies call the caller: users:alice, groups:readers
+	Client     string            // the id of the client that acts in a role
 }
 
 // Super reports whether c is bound to neither a tenant nor a partner.
@@ -55,6 +62,7 @@ var (
 	ErrMissing   = &Error{"authentication_required", "a token is required: send Authorization: Bearer TOKEN"}
 	ErrMalformed = &Error{"authentication_required", "the Authorization header is not of the form: Bearer TOKEN"}
 	ErrUnknown   = &Error{"token_invalid", "the token is not known here"}
+	ErrInvalid   = &Error{"token_invalid", "the token is not signed by an issuer that is trusted here, or not meant for annal"}
 	ErrExpired   = &Error{"token_expired", "the token has expired"}
 	ErrRevoked   = &Error{"token_revoked", "the token was revoked"}
 )

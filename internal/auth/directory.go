@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -19,9 +18,6 @@ import (
 
 // bucketDirectory holds tenant, kind and name, separated by zero bytes → record.
 var bucketDirectory = []byte("directory")
-
-// ErrExists: the name is taken.
-var ErrExists = errors.New("there is one of that name already")
 
 // A directory is the people and policies of one tenant, in memory. Whatever is
 // in its maps is replaced, never changed.

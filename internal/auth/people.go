@@ -22,7 +22,7 @@ func (s *Store) CreateUser(by, tenant string, u identity.User, password string) 
 		return u, err
 	}
 	if _, err := shelfUsers.get(s, tenant, name); err == nil {
-		return u, ErrExists // before the work of hashing
+		return u, identity.ErrExists // before the work of hashing
 	}
 	hash, err := s.passwords.hash(password)
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *Store) CreateUser(by, tenant string, u identity.User, password string) 
 	u.Name, u.Standing, u.Reach = name, identity.Ordinary, identity.OwnTenant
 	_, err = shelfUsers.change(s, tenant, name, func(old *userRecord) (*userRecord, error) {
 		if old != nil {
-			return nil, ErrExists
+			return nil, identity.ErrExists
 		}
 		return &userRecord{User: u, Hash: hash}, nil
 	})
@@ -132,7 +132,7 @@ func (s *Store) CreateGroup(by, tenant string, g identity.Group) (identity.Group
 	g.Name = name
 	_, err = shelfGroups.change(s, tenant, name, func(old *identity.Group) (*identity.Group, error) {
 		if old != nil {
-			return nil, ErrExists
+			return nil, identity.ErrExists
 		}
 		return &g, nil
 	})
@@ -239,7 +239,7 @@ func (s *Store) CreateRole(by, tenant string, r identity.Role) (identity.Role, e
 	r.Name = name
 	_, err = shelfRoles.change(s, tenant, name, func(old *identity.Role) (*identity.Role, error) {
 		if old != nil {
-			return nil, ErrExists
+			return nil, identity.ErrExists
 		}
 		return &r, nil
 	})

@@ -22,7 +22,7 @@ func (s *Store) CreatePolicy(by, tenant string, p identity.Policy) (identity.Pol
 	}
 	return s.changePolicy(tenant, p.Path, func(old *policyRecord) (*policyRecord, error) {
 		if old != nil && old.Deleted.IsZero() {
-			return nil, ErrExists
+			return nil, identity.ErrExists
 		}
 		p.Deleted = time.Time{}
 		return &policyRecord{Policy: p, History: []identity.Policy{p}}, nil

@@ -16,6 +16,7 @@ var (
 type RateError struct {
 	After  time.Duration
 	Locked bool // the account is locked after failures; otherwise it is only the pace
+	New    bool // this attempt locked it
 }
 
 // AuthCode names the refusal for programs.
@@ -28,6 +29,9 @@ func (e *RateError) AuthCode() string {
 
 // RetryAfter says how long to wait.
 func (e *RateError) RetryAfter() time.Duration { return e.After }
+
+// JustLocked reports whether this attempt locked the account.
+func (e *RateError) JustLocked() bool { return e.New }
 
 func (e *RateError) Error() string {
 	if e.Locked {

@@ -17,7 +17,7 @@ import (
 
 // The files of a data folder that auth keeps.
 const (
-	StateFile      = "state.db"    // tokens (hashed) and tenants
+	StateFile      = "state.db"    // tokens (hashed), tenants, people and policies
 	AdminTokenFile = "admin-token" // the first token, for a person to fetch and remove
 )
 
@@ -48,6 +48,7 @@ type Store struct {
 
 	db      *bolt.DB
 	changes sync.Mutex // held through every change, so that mu never waits for a sync
+	purged  time.Time  // when expired sessions were last removed; guarded by changes
 
 	mu       sync.RWMutex // guards what follows
 	epoch    uint64       // counts revocations, so that none is overtaken by a look-up
@@ -59,6 +60,10 @@ type Store struct {
 	directories map[string]*directory // by tenant
 	passwords   *passwords
 	policing    sync.Mutex // held while policies and their rules change
+	signer      *signer
+	addresses   *paces // at which addresses try to sign in
+	subjects    *paces // at which names are tried
+	locks       locks
 }
 
 // Open opens the store in cfg.Dir. An empty one gets its first token, bound to
@@ -77,9 +82,8 @@ func Open(cfg Config) (*Store, error) {
 		now: cfg.Now, rand: cfg.Rand, db: db,
 		cache: map[[sha256.Size]byte]*verified{}, used: map[string]time.Time{},
 		tenants: map[string]Tenant{}, partners: map[string][]string{}, directories: map[string]*directory{},
-	}
-	if s.passwords, err = newPasswords(cfg.Rand); err != nil {
-		return nil, errors.Join(err, db.Close())
+		addresses: newPaces(addressBurst, addressEvery), subjects: newPaces(subjectBurst, subjectEvery),
+		locks: locks{keys: map[string]failing{}},
 	}
 	if err := s.load(cfg.Dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("load %s: %w", name, err), db.Close())
@@ -91,10 +95,16 @@ func Open(cfg Config) (*Store, error) {
 // tokens already.
 func (s *Store) FirstToken() string { return s.admin }
 
-func (s *Store) load(dir string) error {
+func (s *Store) load(dir string) (err error) {
+	if s.passwords, err = newPasswords(s.rand); err != nil {
+		return err
+	}
+	if s.signer, err = openSigner(dir); err != nil {
+		return err
+	}
 	empty := false
-	err := s.db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketTokens, bucketHashes, bucketTenants, bucketDirectory} {
+	err = s.db.Update(func(tx *bolt.Tx) error {
+		for _, name := range [][]byte{bucketTokens, bucketHashes, bucketTenants, bucketDirectory, bucketRefresh} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -167,17 +177,26 @@ func writeSecret(name, secret string) (err error) {
 // Close stores what is pending and closes the store.
 func (s *Store) Close() error { return errors.Join(s.Flush(), s.db.Close()) }
 
-// Flush stores when tokens were last used. Losing it loses only that.
+// Flush stores when tokens were last used, and now and then removes what has
+// expired. Losing it loses only that.
 func (s *Store) Flush() error {
 	s.changes.Lock()
 	defer s.changes.Unlock()
 	s.mu.RLock()
 	n := len(s.used)
 	s.mu.RUnlock()
-	if n == 0 {
+	now := s.now()
+	due := now.Sub(s.purged) >= purgeEvery
+	if n == 0 && !due {
 		return nil
 	}
-	return s.update(func(*bolt.Tx) error { return nil })
+	return s.update(func(tx *bolt.Tx) error {
+		if !due {
+			return nil
+		}
+		s.purged = now
+		return purge(tx, now)
+	})
 }
 
 // update runs fn in a transaction that also stores pending uses; s.changes is

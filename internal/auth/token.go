@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"annal"
+	"annal/internal/identity"
 )
 
 // Limits of tokens.
@@ -41,6 +42,7 @@ type Token struct {
 	Expires  time.Time // zero: never
 	Revoked  time.Time // zero: not
 	LastUsed time.Time // to the hour; zero: not yet
+	Standing identity.Standing
 }
 
 // A TokenSpec says what a new token shall be.
@@ -50,6 +52,8 @@ type TokenSpec struct {
 	Partner string
 	Scopes  []string
 	Expires time.Time // zero: never
+
+	Standing identity.Standing // "": ordinary, or admin with the scope audit:admin
 }
 
 // verified is a token as the cache keeps it.
@@ -87,6 +91,15 @@ func (s *Store) Authenticate(_ context.Context, credential string) (Caller, erro
 	return s.caller(&v.token), nil
 }
 
+// standing is what the holder of t stands as: who has the scope of an admin is
+// one.
+func (t *Token) standing() identity.Standing {
+	if slices.Contains(t.Scopes, ScopeAdmin) {
+		return identity.Admin
+	}
+	return t.Standing
+}
+
 // noteUse remembers a use until the next change stores it.
 func (s *Store) noteUse(id string, at time.Time) {
 	s.mu.Lock()
@@ -96,7 +109,7 @@ func (s *Store) noteUse(id string, at time.Time) {
 
 // caller says what the holder of t is.
 func (s *Store) caller(t *Token) Caller {
-	c := Caller{Subject: t.Subject, Tenant: t.Tenant, Partner: t.Partner, Scopes: t.Scopes, TokenID: t.ID}
+	c := Caller{Subject: t.Subject, Tenant: t.Tenant, Partner: t.Partner, Scopes: t.Scopes, TokenID: t.ID, Standing: t.standing()}
 	switch {
 	case t.Tenant != "":
 		c.Tenants = []string{t.Tenant}
@@ -175,6 +188,9 @@ func (spec *TokenSpec) check(now time.Time) error {
 			bad.Add(-1, "scopes", "must be of "+strings.Join(AllScopes(), ", "))
 			break
 		}
+	}
+	if spec.Standing != identity.Ordinary && spec.Standing != identity.Auditor {
+		bad.Add(-1, "standing", "must be auditor or empty; admins are those with the scope "+ScopeAdmin)
 	}
 	if !spec.Expires.IsZero() && !spec.Expires.After(now) {
 		bad.Add(-1, "expires", "must be in the future")

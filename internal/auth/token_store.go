@@ -45,6 +45,7 @@ func (s *Store) add(secret string, spec TokenSpec) (Token, error) {
 	t := Token{
 		ID: id, Subject: spec.Subject, Tenant: spec.Tenant, Partner: spec.Partner,
 		Scopes: slices.Compact(slices.Sorted(slices.Values(spec.Scopes))), Created: s.now().UTC(), Expires: spec.Expires,
+		Standing: spec.Standing,
 	}
 	hash := sha256.Sum256([]byte(secret))
 	s.changes.Lock()

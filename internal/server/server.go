@@ -115,7 +115,7 @@ func (s *Server) handler(deps Deps, cursorKey []byte) http.Handler {
 	return api.Handler(api.Config{
 		Reader:       s.store,
 		Ingest:       ingester{ingest.New(ingest.Config{Log: s.store, Now: deps.Now, Guard: guard}), s.metrics},
-		Auth:         authority{s.auth, auth.Chain{s.auth}},
+		Auth:         authority{s.auth, auth.Chain{s.auth, s.auth.Signed()}},
 		CursorKey:    cursorKey,
 		Now:          deps.Now,
 		Logger:       s.log,

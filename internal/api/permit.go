@@ -1,0 +1,66 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"annal/internal/identity"
+)
+
+// permit refuses a caller who may not use the route. A caller whom annal knows
+// may what its scopes or its tenant's policies allow and no policy denies; any
+// other may what its scopes say.
+func (c *Call) permit(caller *Caller) error {
+	verdict := identity.Silent
+	if caller.Home != "" {
+		action, resource := c.deed()
+		verdict = c.s.Auth.Allowed(caller.Home, caller.Principals, action, resource, c.RemoteAddr)
+	}
+	switch {
+	case verdict == identity.Deny:
+		return &fault{status: http.StatusForbidden, code: "policy_denied", message: "a policy denies this"}
+	case verdict == identity.Allow, slices.Contains(caller.Scopes, c.route.Scope):
+		return nil
+	case caller.Home != "":
+		return &fault{status: http.StatusForbidden, code: "insufficient_scope", message: "no policy allows this, and it needs the scope " + c.route.Scope}
+	}
+	return &fault{status: http.StatusForbidden, code: "insufficient_scope", message: "this needs a token with the scope " + c.route.Scope}
+}
+
+// deed says what the route does, as policies call it: reading the log in any
+// dialect is to list audit; all else is a method on the path.
+func (c *Call) deed() (action, resource string) {
+	switch c.route.Scope {
+	case "audit:read", "audit:export":
+		return "list", "audit"
+	case "audit:write":
+		return "create", "audit"
+	}
+	method, path, _ := strings.Cut(c.route.Pattern, " ")
+	segments, wild := strings.Split(strings.TrimPrefix(strings.Trim(path, "/"), "v1/"), "/"), 0
+	for i, segment := range segments {
+		if strings.HasPrefix(segment, "{") {
+			segments[i] = strings.Trim(c.values[wild], "/:")
+			wild++
+		}
+	}
+	resource = strings.ReplaceAll(strings.Join(segments, ":"), "/", ":")
+	switch method {
+	case http.MethodPost:
+		return "create", resource
+	case http.MethodPut, http.MethodPatch:
+		return "update", resource
+	case http.MethodDelete:
+		return "delete", resource
+	}
+	if wild == 0 {
+		return "list", resource
+	}
+	return "read", resource
+}
+
+// Audits reports whether c may use what is for admins and auditors alone.
+func (c *Caller) Audits() bool {
+	return c.Standing == identity.Admin || c.Standing == identity.Auditor
+}

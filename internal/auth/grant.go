@@ -1,0 +1,171 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+
+	"annal"
+	"annal/internal/identity"
+)
+
+// GrantPassword signs a user in. A name that nobody has costs as much time, and
+// is locked as soon, as one that somebody has.
+func (s *Store) GrantPassword(ctx context.Context, l identity.Login) (identity.Grant, error) {
+	return s.attempt(&l, identity.KindUser, func(name string) (session, error) {
+		hash, generation := "", 0
+		if u, err := shelfUsers.get(s, l.Tenant, name); err == nil {
+			hash, generation = u.Hash, u.Generation
+		}
+		ok, err := s.passwords.matches(ctx, hash, bounded(l.Secret))
+		if err == nil && !ok {
+			err = ErrCredentials
+		}
+		return session{Tenant: l.Tenant, Kind: identity.KindUser, Name: name, Generation: generation}, err
+	})
+}
+
+// GrantClient signs a client in, with its id and its secret.
+func (s *Store) GrantClient(_ context.Context, l identity.Login) (identity.Grant, error) {
+	return s.attempt(&l, identity.KindClient, func(id string) (session, error) {
+		hash, want := sha256.Sum256([]byte(bounded(l.Secret))), make([]byte, sha256.Size)
+		c, err := shelfClients.get(s, l.Tenant, id)
+		if err == nil {
+			want = c.Secret
+		}
+		if !sameHash(hash[:], want) || err != nil {
+			return session{}, ErrCredentials
+		}
+		return session{Tenant: l.Tenant, Kind: identity.KindClient, Name: id}, nil
+	})
+}
+
+// bounded keeps hashing cheap whatever is sent; no secret is longer.
+func bounded(secret string) string { return secret[:min(len(secret), MaxPassword+1)] }
+
+// attempt checks the pace, then the secret, counts failures, and issues tokens.
+func (s *Store) attempt(l *identity.Login, kind string, check func(name string) (session, error)) (identity.Grant, error) {
+	now := s.now()
+	if wait := s.addresses.take(network64(l.Remote), now); wait > 0 {
+		return identity.Grant{}, &RateError{After: wait}
+	}
+	name := strings.TrimPrefix(strings.ToLower(l.Name), kind+":")
+	if len(name) > identity.MaxName {
+		name = ""
+	}
+	if l.Tenant == "" {
+		l.Tenant = s.tenantOf(kind, name)
+	}
+	key := l.Tenant + "\x00" + kind + "\x00" + name
+	if wait := s.locks.locked(key, now); wait > 0 {
+		return identity.Grant{}, &RateError{After: wait, Locked: true}
+	}
+	if wait := s.subjects.take(key, now); wait > 0 {
+		return identity.Grant{}, &RateError{After: wait}
+	}
+	who, err := check(name)
+	if errors.Is(err, ErrCredentials) && s.locks.fail(key, now) {
+		return identity.Grant{}, &RateError{After: lockFor, Locked: true, New: true}
+	}
+	if err != nil {
+		return identity.Grant{}, err
+	}
+	s.locks.succeed(key)
+	return s.open(who, l.Lifetime)
+}
+
+// tenantOf returns the one tenant that knows a name, or "".
+func (s *Store) tenantOf(kind, name string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	found, n := "", 0
+	for tenant, d := range s.directories {
+		if kind == identity.KindUser && d.users[name] != nil || kind == identity.KindClient && d.clients[name] != nil {
+			found = tenant
+			n++
+		}
+	}
+	if n != 1 {
+		return ""
+	}
+	return found
+}
+
+// caller says what the holder of a session is now: what has changed since the
+// login counts at once.
+func (who *session) caller(s *Store) (Caller, error) {
+	if who.Kind == identity.KindClient {
+		return who.client(s)
+	}
+	u, err := shelfUsers.get(s, who.Tenant, who.Name)
+	if err != nil || u.Generation != who.Generation {
+		return Caller{}, ErrRevoked
+	}
+	subject := identity.KindUser + ":" + who.Name
+	c := Caller{Subject: subject, Home: who.Tenant, Principals: []string{subject}, Standing: u.Standing, Scopes: scopesOf(u.Standing)}
+	s.bind(&c, who.Tenant, u.Reach)
+	return c, nil
+}
+
+func (who *session) client(s *Store) (Caller, error) {
+	r, err := shelfClients.get(s, who.Tenant, who.Name)
+	if err != nil {
+		return Caller{}, ErrRevoked
+	}
+	if _, err := shelfRoles.get(s, who.Tenant, r.Role); err != nil {
+		return Caller{}, ErrRevoked
+	}
+	subject := identity.KindRole + ":" + r.Role
+	c := Caller{
+		Subject: subject, Client: who.Name, Home: who.Tenant, Scopes: scopesOf(identity.Ordinary),
+		Principals: []string{subject, identity.KindClient + ":" + who.Name},
+	}
+	s.bind(&c, who.Tenant, identity.OwnTenant)
+	return c, nil
+}
+
+// scopesOf are what a standing may do whatever policies allow.
+func scopesOf(standing identity.Standing) []string {
+	switch standing {
+	case identity.Admin:
+		return AllScopes()
+	case identity.Auditor:
+		return []string{ScopeRead, ScopeExport}
+	}
+	return []string{}
+}
+
+// bind binds c as far as reach goes. Without a partner, a partner's reach is the
+// tenant alone.
+func (s *Store) bind(c *Caller, tenant string, reach identity.Reach) {
+	t, _ := s.Tenant(tenant)
+	switch {
+	case reach == identity.Everywhere:
+	case reach == identity.OwnPartner && t.Partner != "":
+		c.Partner, c.Tenants = t.Partner, s.TenantsOf(t.Partner)
+	default:
+		c.Tenant, c.Tenants = tenant, []string{tenant}
+	}
+}
+
+// Rank gives a user a standing, if by may give it: nobody gives a reach that is
+// beyond their own.
+func (s *Store) Rank(by *Caller, tenant, user string, standing identity.Standing, reach identity.Reach) (identity.User, error) {
+	if !standing.Valid() || !reach.Valid() {
+		return identity.User{}, annal.Invalid("standing", "must be auditor, admin or empty, with a reach of partner, all or empty")
+	}
+	t, known := s.Tenant(tenant)
+	if !known || !by.Sees(tenant) {
+		return identity.User{}, annal.ErrNotFound
+	}
+	allowed := by.Super() || by.Standing == identity.Admin && (reach == identity.OwnTenant || reach == identity.OwnPartner && by.Partner != "" && by.Partner == t.Partner)
+	old, err := s.User(tenant, user)
+	if err == nil && old.Reach != identity.OwnTenant && !by.Super() && (by.Partner == "" || old.Reach == identity.Everywhere) {
+		allowed = false // nor is one changed who stands above
+	}
+	if !allowed {
+		return identity.User{}, &annal.ForbiddenError{Index: -1, Reason: "nobody gives or takes a standing that reaches further than their own"}
+	}
+	return s.UpdateUser(by.Subject, tenant, user, UserChange{Standing: &standing, Reach: &reach})
+}
