@@ -54,7 +54,6 @@ type builder struct {
 	wide    []uint64 // scratch
 	parents map[annal.Field][]uint32
 	extra   []part // sections besides the blocks
-	blobs   []annal.Field
 	idx     *indexBuilder
 }
 

@@ -224,16 +224,6 @@ func (f *file) verify(s *section, b []byte) error {
 	return f.damage(name+": "+what, s.off, s.off+s.size)
 }
 
-// find returns the index of a section, or -1.
-func (f *file) find(k kind, field uint8) int {
-	for i := range f.secs {
-		if f.secs[i].kind == k && f.secs[i].field == field {
-			return i
-		}
-	}
-	return -1
-}
-
 // Guard calls f and returns its error. Damage that f runs into and a fault of
 // mapped memory (a file that was cut while mapped, a disk that cannot be read)
 // come back as a *DamageError instead of a panic; other panics go on. Reads of

@@ -116,7 +116,7 @@ func TestEveryFlippedByteIsFound(t *testing.T) {
 			return err
 		}
 		for range 25 {
-			t.Run(fmt.Sprintf("%s", d.Name()), func(t *testing.T) { flip(t, cfg, path, whole, rnd.IntN(len(whole)), want) })
+			t.Run(d.Name(), func(t *testing.T) { flip(t, cfg, path, whole, rnd.IntN(len(whole)), want) })
 		}
 		return nil
 	})

@@ -17,10 +17,10 @@ import (
 // chunkRows is how many rows of a memtable are sorted by time together.
 const chunkRows = 2048
 
-// hashFields are those that a memtable finds by a 32-bit hash of each row.
-var hashFields = func() (fs []annal.Field) {
+// chainedFields are those whose rows a memtable links by value.
+var chainedFields = func() (fs []annal.Field) {
 	for f := range annal.NumTexts {
-		if annal.Fields[f].Index == annal.ByHash {
+		if annal.Fields[f].Index != annal.ByScan {
 			fs = append(fs, f)
 		}
 	}
@@ -34,7 +34,7 @@ type memtable struct {
 	mu     sync.RWMutex // held by add; by readers only while they take a snapshot
 	cols   segment.Columns
 	inter  [annal.NumTexts]*interner // of the Shared fields
-	hashes [annal.NumTexts][]uint32  // of the ByHash fields
+	chains [annal.NumTexts]chain     // of the fields with an index
 	chunks []chunk
 	tail   []uint32 // rows of the unfinished chunk, sorted as those of a chunk
 	counts memCounts
@@ -84,8 +84,8 @@ func (m *memtable) reserve(rows int) {
 			t.Off = slices.Grow(t.Off, n)
 		}
 	}
-	for _, f := range hashFields {
-		m.hashes[f] = slices.Grow(m.hashes[f], n)
+	for _, f := range chainedFields {
+		m.chains[f].prev = slices.Grow(m.chains[f].prev, n)
 	}
 }
 
@@ -115,8 +115,12 @@ func (m *memtable) add(e *annal.Event, received int64) {
 		t.Off = append(t.Off, uint32(len(t.Bytes)))
 		m.bytes += len(s)
 	}
-	for _, f := range hashFields {
-		m.hashes[f] = append(m.hashes[f], hash32(*e.Text(f)))
+	for _, f := range chainedFields {
+		if m.inter[f] != nil {
+			m.chains[f].link(c.Text[f].Codes[row])
+		} else {
+			m.chains[f].linkText(*e.Text(f))
+		}
 	}
 	m.counts.add(m, e.Outcome, row)
 	m.sortIn(row, key)
@@ -139,7 +143,7 @@ func (m *memtable) sortIn(row uint32, key int64) {
 	}
 }
 
-// hash32 is the hash that a memtable keeps of a text; "" has 0.
+// hash32 is the hash that a memtable links a text by; "" has 0.
 func hash32(s string) uint32 {
 	if s == "" {
 		return 0
@@ -174,7 +178,6 @@ func (m *memtable) size() int {
 // lock.
 type memView struct {
 	cols   segment.Columns
-	hashes [annal.NumTexts][]uint32
 	chunks []chunk
 	tail   chunk
 	minKey int64
@@ -189,7 +192,7 @@ func (m *memtable) view() *memView {
 }
 
 func (m *memtable) viewLocked() *memView {
-	v := &memView{cols: m.cols, hashes: m.hashes, chunks: m.chunks, minKey: m.minKey, maxKey: m.maxKey, table: m}
+	v := &memView{cols: m.cols, chunks: m.chunks, minKey: m.minKey, maxKey: m.maxKey, table: m}
 	if n := len(m.tail); n > 0 {
 		v.tail = chunk{slices.Clone(m.tail), m.cols.Time[m.tail[0]], m.cols.Time[m.tail[n-1]]}
 	}
@@ -207,17 +210,22 @@ func (m *memtable) viewLocked() *memView {
 	return v
 }
 
-// find returns the code of s in field f and how many rows of the live table
-// have it, which is at least how many of the view do.
-func (v *memView) find(f annal.Field, s string) (code uint32, rows int, ok bool) {
+// find returns the code of s in field f.
+func (v *memView) find(f annal.Field, s string) (code uint32, ok bool) {
 	v.table.mu.RLock()
 	defer v.table.mu.RUnlock()
-	in := v.table.inter[f]
-	code, ok = in.find(s)
-	if !ok || int(code) >= len(v.cols.Text[f].Values) {
-		return 0, 0, false
-	}
-	return code, int(in.counts[code]), true
+	code, ok = v.table.inter[f].find(s)
+	return code, ok && int(code) < len(v.cols.Text[f].Values)
+}
+
+// uses returns how many rows of the live table have a value of set in field f,
+// which is at least how many of the view do.
+func (v *memView) uses(f annal.Field, set *codeSet) (n int) {
+	v.table.mu.RLock()
+	defer v.table.mu.RUnlock()
+	counts := v.table.inter[f].counts
+	set.each(func(code uint32) { n += int(counts[code]) })
+	return n
 }
 
 // text returns text field f of a row; it is valid as long as the view.

@@ -49,7 +49,7 @@ func (p *memPart) resolve(field annal.Field, f *annal.Filter) (codeSet, bool) {
 		return setOf(codes), true
 	}
 	for _, v := range f.Values {
-		if c, _, ok := p.find(field, v); ok {
+		if c, ok := p.find(field, v); ok {
 			codes = append(codes, c)
 		}
 	}
@@ -131,24 +131,18 @@ const selective = 16 << 10
 func (p *memPart) candidates(pl *plan) (rows, bool) {
 	for i := range pl.where {
 		f := &pl.where[i]
-		if len(f.Fields) != 1 || f.Not || f.Prefix || f.Fields[0] >= annal.NumTexts {
+		if len(f.Fields) != 1 || f.Not || f.Fields[0] >= annal.NumTexts {
 			continue
 		}
-		field := f.Fields[0]
-		if annal.Fields[field].Index == annal.ByHash {
-			return p.hashed(field, f.Values), true
-		}
-		if !annal.Fields[field].Shared {
-			continue
-		}
-		total := 0
-		for _, v := range f.Values {
-			_, n, _ := p.find(field, v)
-			total += n
-		}
-		if total <= selective {
-			set, _ := p.resolve(field, f)
-			return p.coded(field, set), true
+		switch field := f.Fields[0]; annal.Fields[field].Index {
+		case annal.ByHash:
+			if list, ok := p.hashed(field, f); ok {
+				return list, true
+			}
+		case annal.ByPostings:
+			if list, ok := p.coded(field, f); ok {
+				return list, true
+			}
 		}
 	}
 	for _, w := range pl.words {
@@ -159,34 +153,29 @@ func (p *memPart) candidates(pl *plan) (rows, bool) {
 	return nil, false
 }
 
-// coded lists the rows whose code of field is in set.
-func (p *memPart) coded(field annal.Field, set codeSet) (out rows) {
-	codes := p.cols.Text[field].Codes[:p.cols.N]
-	if set.n == 1 {
-		for row, c := range codes {
-			if c == set.lo {
-				out = append(out, uint32(row))
-			}
-		}
-		return out
+// coded lists the rows whose value of field fulfils f, unless they are many.
+func (p *memPart) coded(field annal.Field, f *annal.Filter) (out rows, ok bool) {
+	set, _ := p.resolve(field, f)
+	if p.uses(field, &set) > selective {
+		return nil, false
 	}
-	for row, c := range codes {
-		if set.has(c) {
-			out = append(out, uint32(row))
-		}
-	}
-	return out
+	set.each(func(code uint32) {
+		p.chained(field, code, func(row int) { out = append(out, uint32(row)) })
+	})
+	return out, true
 }
 
-// hashed lists the rows whose hash of field is that of one of values.
-func (p *memPart) hashed(field annal.Field, values []string) (out rows) {
-	for _, v := range values {
-		want := hash32(v)
-		for row, h := range p.hashes[field][:p.cols.N] {
-			if h == want && p.memView.text(field, row) == v {
+// hashed lists the rows that have one of f's values in field.
+func (p *memPart) hashed(field annal.Field, f *annal.Filter) (out rows, ok bool) {
+	for _, v := range f.Values {
+		if v == "" || f.Prefix {
+			return nil, false
+		}
+		p.chained(field, bucket(v), func(row int) {
+			if p.memView.text(field, row) == v {
 				out = append(out, uint32(row))
 			}
-		}
+		})
 	}
-	return sortedRows(out)
+	return sortedRows(out), true
 }
