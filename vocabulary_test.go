@@ -189,3 +189,43 @@ func TestAppendMillisecondsIsTheNumber(t *testing.T) {
 		}
 	}
 }
+
+func TestTextIsTheFieldItNames(t *testing.T) {
+	var e Event
+	for f, want := range map[Field]*string{
+		Tenant:       &e.Tenant,
+		Action:       &e.Action,
+		ActorType:    &e.Actor.Type,
+		ActorID:      &e.Actor.ID,
+		ActorName:    &e.Actor.Name,
+		ActorEmail:   &e.Actor.Email,
+		BehalfType:   &e.Behalf.Type,
+		BehalfID:     &e.Behalf.ID,
+		BehalfName:   &e.Behalf.Name,
+		BehalfEmail:  &e.Behalf.Email,
+		ResourceType: &e.Resource.Type,
+		ResourceID:   &e.Resource.ID,
+		ResourcePath: &e.Resource.Path,
+		ResourceName: &e.Resource.Name,
+		ErrorCode:    &e.ErrorCode,
+		SourceIP:     &e.Source.IP,
+		UserAgent:    &e.Source.UserAgent,
+		Method:       &e.Request.Method,
+		Session:      &e.Session,
+		RequestID:    &e.Request.ID,
+		EventID:      &e.EventID,
+		Message:      &e.Message,
+		Extra:        &e.Extra,
+		Flags:        &e.Flags,
+	} {
+		if e.Text(f) != want {
+			t.Errorf("Text(%s) is another field's", f)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("Text of a field that is no text does not panic")
+		}
+	}()
+	e.Text(Status)
+}
