@@ -22,7 +22,8 @@ func samples() map[string][3]string {
 		"stall-timeout": {"1s", "2s", "3s"}, "idle-timeout": {"1s", "2s", "3s"}, "query-timeout": {"1s", "2s", "3s"},
 		"shutdown-timeout": {"1s", "2s", "3s"}, "memory-limit": {"64MiB", "65MiB", "66MiB"},
 		"gc-percent": {"50", "60", "70"}, "redact-names": {"[a, b]", "[c]", "[d, e]"}, "keep-names": {"[a]", "[b, c]", "[d]"},
-		"metrics-token": {"(hidden)", "(hidden)", "(hidden)"},
+		"access-retention": {"1h0m0s", "2h0m0s", "0s"},
+		"metrics-token":    {"(hidden)", "(hidden)", "(hidden)"},
 	}
 }
 

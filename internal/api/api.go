@@ -150,7 +150,8 @@ type Config struct {
 	Reader    Reader
 	Ingest    Ingester
 	Auth      Auth
-	CursorKey []byte // authenticates cursors; secret, 32 bytes or more, and the same after a restart
+	Access    AccessLog // who reads what; nil: is not noted
+	CursorKey []byte    // authenticates cursors; secret, 32 bytes or more, and the same after a restart
 
 	Now     func() time.Time            // nil: time.Now
 	Rand    io.Reader                   // for request ids; nil: crypto/rand.Reader
@@ -165,6 +166,8 @@ type Config struct {
 	// Observe learns of every answer: the route's pattern (or OtherRoute), the
 	// status (or ClientGone) and how long it took.
 	Observe func(route string, status int, d time.Duration)
+
+	AccessRetention time.Duration // how long the access stream shows a read; 0: for ever
 
 	QueryTimeout  time.Duration // longest that one request may work; 0: DefaultQueryTimeout
 	StreamTimeout time.Duration // longest that one streamed list may take; 0: DefaultStreamTimeout

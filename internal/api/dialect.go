@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"annal"
 )
@@ -60,7 +61,9 @@ type Call struct {
 	tenant  string   // the tenant that the request names, or ""
 	values  []string // of the path's wildcards, in order
 
-	changes []Change // noted by the verb, to be recorded
+	visible []string     // the tenants that Reader is narrowed to; nil: all
+	rows    atomic.Int64 // events read so far
+	changes []Change     // noted by the verb, to be recorded
 
 	out       writer // the answer so far
 	mediaType string // of the answer
@@ -92,11 +95,10 @@ func (c *Call) identify() error {
 	if err != nil {
 		return err
 	}
-	c.Caller = caller
+	c.Caller, c.visible = caller, caller.Tenants
 	if err := c.permit(&caller); err != nil {
 		return err
 	}
-	visible := caller.Tenants
 	if c.tenant == "" {
 		c.tenant = c.Header.Get("X-Tenant-ID")
 	}
@@ -104,9 +106,9 @@ func (c *Call) identify() error {
 		if !caller.sees(c.tenant) {
 			return &fault{status: http.StatusForbidden, code: "tenant_access_denied", message: "this token has no rights over the tenant that the request names"}
 		}
-		visible = []string{c.tenant}
+		c.visible = []string{c.tenant}
 	}
-	c.Reader = narrowTo(c.s.Reader, visible)
+	c.Reader = counted{narrowTo(c.s.Reader, c.visible), &c.rows}
 	return nil
 }
 

@@ -49,7 +49,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	defer func() {
 		s.recycle(c.out.b)
-		s.Observe(c.pattern(), c.status, s.Now().Sub(start))
+		took := s.Now().Sub(start)
+		s.Observe(c.pattern(), c.status, took)
+		s.noteAccess(c, took)
 	}()
 	defer s.caught(c)
 	if err := s.handle(c); err != nil {

@@ -34,6 +34,7 @@ func (c *Call) page(q annal.Query) (annal.Page, error) {
 	for i := range page.Events {
 		if size += textBytes(&page.Events[i]); size > MaxPageBytes && i > 0 {
 			last := &page.Events[i-1]
+			c.rows.Add(int64(i - len(page.Events)))
 			page.Events = page.Events[:i]
 			page.Next = &annal.Mark{Time: annal.TimeKey(last.Time), Position: last.Position}
 			break

@@ -32,6 +32,7 @@ type world struct {
 	t     testing.TB
 	clock atomic.Int64 // Unix nanoseconds
 	log   *annaltest.Model
+	reads *annaltest.Model // the access stream
 	auth  *auth.Store
 	cfg   Config
 	h     *server
@@ -47,6 +48,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, check: newChecker(t), tokens: map[string]token{}}
 	w.clock.Store(noon.UnixNano())
 	w.log = annaltest.New(w.now)
+	w.reads = annaltest.New(w.now)
 	store, err := auth.Open(auth.Config{Dir: t.TempDir(), Now: w.now, Rand: rand.Reader})
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +62,7 @@ func newWorld(t testing.TB) *world {
 	w.cfg = Config{
 		Reader: w.log, Ingest: ingester{ingest.New(ingest.Config{Log: w.log, Now: w.now})},
 		Auth: authority{store, auth.Chain{store, store.Signed()}}, CursorKey: []byte("the key of the test's cursors 32"), Now: w.now,
+		Access: reads{w.reads},
 	}
 	w.restart()
 	return w
@@ -290,6 +293,16 @@ func (a authority) Tokens(by *Caller) ([]Token, error) {
 func (a authority) RevokeToken(by *Caller, id string) (Token, error) {
 	t, err := a.Revoke((*auth.Caller)(by), id)
 	return Token(t), err
+}
+
+// reads is an access stream without a queue.
+type reads struct{ *annaltest.Model }
+
+func (r reads) Note(e annal.Event) {
+	in := ingest.New(ingest.Config{Log: r.Model})
+	if _, err := in.Receive(context.Background(), ingest.Request{Body: e.AppendCanonical(nil)}); err != nil {
+		panic(err)
+	}
 }
 
 func readFile(t testing.TB, name string) []byte {

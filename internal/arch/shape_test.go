@@ -29,6 +29,7 @@ var tiers = map[string]int{
 	"internal/alert":      3,
 	"internal/secret":     3,
 	"internal/auth":       3,
+	"internal/access":     3,
 	"internal/api":        3,
 	"internal/ui":         3,
 	"internal/annaltest":  3,

@@ -36,9 +36,11 @@ type Config struct {
 	MemoryLimit Size `name:"memory-limit" default:"768MiB" help:"Memory that Go's collector keeps the process's heap below. 0: no limit."`
 	GCPercent   int  `name:"gc-percent" default:"100" help:"How much the heap may grow between collections, in percent of what lives."`
 
-	RedactNames  []string `name:"redact-names" placeholder:"NAME" help:"Further names of members (or ends of names) whose values are secret and are never stored."`
-	KeepNames    []string `name:"keep-names" placeholder:"NAME" help:"Names of members whose values are kept although they look secret."`
-	MetricsToken string   `name:"metrics-token" secret:"" placeholder:"TOKEN" help:"Bearer token that /metrics asks for on the API's address. Unset: none."`
+	RedactNames     []string      `name:"redact-names" placeholder:"NAME" help:"Further names of members (or ends of names) whose values are secret and are never stored."`
+	KeepNames       []string      `name:"keep-names" placeholder:"NAME" help:"Names of members whose values are kept although they look secret."`
+	AccessRetention time.Duration `name:"access-retention" default:"8760h" help:"How long GET /v1/access shows who has read the log. 0: for ever."`
+
+	MetricsToken string `name:"metrics-token" secret:"" placeholder:"TOKEN" help:"Bearer token that /metrics asks for on the API's address. Unset: none."`
 }
 
 // A Setting is one row of the table that Config's tags are.
@@ -96,6 +98,9 @@ func (c *Config) Check() error {
 	}
 	if c.MemoryLimit != 0 && c.MemoryLimit < minMemory {
 		return fmt.Errorf("memory-limit: %v is too little; %v or more, or 0 for no limit", c.MemoryLimit, Size(minMemory))
+	}
+	if c.AccessRetention < 0 {
+		return fmt.Errorf("access-retention: %v is negative; 0 keeps reads for ever", c.AccessRetention)
 	}
 	for _, d := range []struct {
 		name string

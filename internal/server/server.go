@@ -45,6 +45,7 @@ type Server struct {
 	greeting io.Writer
 	store    *store.Store
 	auth     *auth.Store
+	access   accessLog
 	metrics  *metrics
 
 	listenings []listening
@@ -100,6 +101,9 @@ func (s *Server) open(deps Deps) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, s.auth.Close)
+	if err := s.openAccess(deps); err != nil {
+		return err
+	}
 	key, err := cursorKey(s.cfg.Data)
 	if err != nil {
 		return err
@@ -109,13 +113,14 @@ func (s *Server) open(deps Deps) (err error) {
 
 // handler joins ingest, store and auth under the API.
 func (s *Server) handler(deps Deps, cursorKey []byte) http.Handler {
-	guard := ingest.NewGuard(ingest.GuardConfig{Secret: s.cfg.RedactNames, Public: s.cfg.KeepNames})
+	guard := s.guard()
 	s.meterStore()
 	s.meterGuard(guard)
 	return api.Handler(api.Config{
 		Reader:       s.store,
 		Ingest:       ingester{ingest.New(ingest.Config{Log: s.store, Now: deps.Now, Guard: guard}), s.metrics},
 		Auth:         authority{s.auth, auth.Chain{s.auth, s.auth.Signed()}},
+		Access:       s.access,
 		CursorKey:    cursorKey,
 		Now:          deps.Now,
 		Logger:       s.log,
@@ -125,6 +130,8 @@ func (s *Server) handler(deps Deps, cursorKey []byte) http.Handler {
 		Observe:      s.metrics.observe,
 		QueryTimeout: s.cfg.QueryTimeout,
 		WriteStall:   s.cfg.StallTimeout,
+
+		AccessRetention: s.cfg.AccessRetention,
 	})
 }
 
