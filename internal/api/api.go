@@ -82,6 +82,10 @@ type Auth interface {
 	Admit(c *Caller, tenant string) (fresh bool, err error)
 	// Register makes tenants of ids that are none yet.
 	Register(ids []string) error
+	// PartnerOf returns the partner who looks after tenant, or "".
+	PartnerOf(tenant string) string
+	// TenantsOf returns the tenants of a partner, in order; not to be written to.
+	TenantsOf(partner string) []string
 	// CreateToken makes a token on behalf of by and returns its secret.
 	CreateToken(by *Caller, spec TokenSpec) (Token, string, error)
 	// Tokens lists what by may manage.
@@ -191,7 +195,7 @@ func Handler(cfg Config) http.Handler {
 	if len(cfg.CursorKey) < minCursorKey {
 		panic("api: Config.CursorKey has fewer than 32 bytes")
 	}
-	s := &server{Config: cfg, dialects: dialects()}
+	s := &server{Config: cfg, dialects: dialects(), snapshots: snapshots{walks: map[snapshotKey][]*snapshot{}}}
 	if s.Now == nil {
 		s.Now = time.Now
 	}

@@ -12,7 +12,7 @@ import (
 
 // dialects lists every spelling that is served. Their routes never overlap. The
 // first is annal's own, which also answers for paths that are nobody's.
-func dialects() []Dialect { return []Dialect{native(), scaiVault(), dsv()} }
+func dialects() []Dialect { return []Dialect{native(), scaiVault(), dsv(), certifyClouds(), scaiKey()} }
 
 // A Dialect is one published spelling of the audit API.
 type Dialect struct {

@@ -20,8 +20,9 @@ type Failure struct {
 	Problems  []annal.Problem // with the input, if that was it
 	More      int             // problems beyond those
 
-	allow      string // methods, for 405
-	retryAfter int    // seconds; 0: not said
+	details    []detail // the same, as ScaiKey says it
+	allow      string   // methods, for 405
+	retryAfter int      // seconds; 0: not said
 }
 
 // A fault is an error of the HTTP layer itself.
@@ -78,9 +79,9 @@ func asNotFound(err error, thing string) error {
 // statusOf is the only translation from errors to HTTP.
 func statusOf(err error, d *Dialect) Failure {
 	var (
-		own      *fault
-		refused  interface{ AuthCode() string }
-		tooFast  interface {
+		own     *fault
+		refused interface{ AuthCode() string }
+		tooFast interface {
 			AuthCode() string
 			RetryAfter() time.Duration
 		}
@@ -89,6 +90,7 @@ func statusOf(err error, d *Dialect) Failure {
 		invalid  *annal.InvalidError
 		conflict *annal.ConflictError
 		denied   *annal.ForbiddenError
+		detailed *unprocessable
 	)
 	switch {
 	case errors.As(err, &own):
@@ -98,6 +100,8 @@ func statusOf(err error, d *Dialect) Failure {
 		return Failure{Status: http.StatusTooManyRequests, Code: tooFast.AuthCode(), Message: err.Error(), retryAfter: max(1, seconds)}
 	case errors.As(err, &refused):
 		return Failure{Status: http.StatusUnauthorized, Code: refused.AuthCode(), Message: err.Error()}
+	case errors.As(err, &detailed):
+		return Failure{Status: http.StatusUnprocessableEntity, Code: "validation_error", Message: detailed.Error(), details: detailed.details}
 	case errors.As(err, &broken):
 		f := inputFailure(http.StatusBadRequest, broken.InvalidError)
 		f.Code = "invalid_request"

@@ -14,7 +14,7 @@ type writer struct{ b []byte }
 func (w *writer) separate() {
 	if n := len(w.b); n > 0 {
 		switch w.b[n-1] {
-		case '{', '[', ':':
+		case '{', '[', ':', ',':
 		default:
 			w.b = append(w.b, ',')
 		}
@@ -92,5 +92,15 @@ func (w *writer) timeMember(n string, t time.Time, digits int) { w.name(n); w.ti
 func (w *writer) given(name, v string) {
 	if v != "" {
 		w.textMember(name, v)
+	}
+}
+
+// textOrNull writes the member, null when it is empty.
+func (w *writer) textOrNull(name, v string) {
+	w.name(name)
+	if v == "" {
+		w.raw("null")
+	} else {
+		w.text(v)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/big"
 	"net/url"
 	"slices"
 	"strings"
@@ -31,6 +32,13 @@ type Ask struct {
 	Agg    annal.Aggregation
 	cursor string
 	from   *uint64 // position to tail from
+
+	given   url.Values                // as it came
+	page    *big.Int                  // its number, from 1; nil: the first
+	offset  uint64                    // events before the page; beyond [annal.MaxOffset] too
+	format  string                    // of a download
+	late    []func(*Call, *Ask) error // what reads on with the log at hand
+	details []detail                  // what is wrong, as ScaiKey says it
 }
 
 // A Param applies the values of one parameter, of which there is at least one.
@@ -49,6 +57,7 @@ func (p *Params) read(c *Call, own ...annal.Filter) (Ask, error) {
 	if err != nil {
 		return a, err
 	}
+	a.given = given
 	var bad annal.InvalidError
 	for _, name := range p.Required {
 		if given.Get(name) == "" {
@@ -69,11 +78,19 @@ func (p *Params) read(c *Call, own ...annal.Filter) (Ask, error) {
 			bad.Add(-1, shortened(name), err.Error())
 		}
 	}
+	if len(a.details) > 0 {
+		return a, &unprocessable{a.details}
+	}
 	if len(bad.Problems) == 0 {
 		a.check(p, &bad)
 	}
 	if len(bad.Problems) > 0 {
 		return a, &bad
+	}
+	for _, read := range a.late {
+		if err := read(c, &a); err != nil {
+			return a, err
+		}
 	}
 	if a.cursor != "" {
 		return a, c.s.readCursor(&a.Query, a.cursor)

@@ -14,12 +14,13 @@ import (
 
 type server struct {
 	Config
-	dialects []Dialect
-	router   router
-	tails    chan struct{} // one token for each running tail
-	buffers  sync.Pool     // of *[]byte
-	zstds    sync.Pool     // of *zstd.Decoder
-	own      recorder
+	dialects  []Dialect
+	router    router
+	tails     chan struct{} // one token for each running tail
+	buffers   sync.Pool     // of *[]byte
+	zstds     sync.Pool     // of *zstd.Decoder
+	own       recorder
+	snapshots snapshots
 }
 
 // maxPooled bounds the buffers that are kept for reuse.

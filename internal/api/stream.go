@@ -91,22 +91,30 @@ func stream(p Params, enc encoding) Verb {
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(c.Context(), c.s.StreamTimeout)
-		defer cancel()
-		c.mediaType = enc.mediaType
-		c.out.b = enc.begin(c.out.b)
-		err = c.Scan(ctx, a.Query, func(e *annal.Event) error {
-			c.out.b = enc.add(c.out.b, e)
-			if len(c.out.b) < streamChunk {
-				return nil
-			}
-			return c.flush()
-		})
-		if err != nil || c.status == 0 {
-			return err // what was gathered is sent like any other answer
+		return c.pour(a.Query, enc)
+	}
+}
+
+// pour sends every event that q selects.
+func (c *Call) pour(q annal.Query, enc encoding) error {
+	ctx, cancel := context.WithTimeout(c.Context(), c.s.StreamTimeout)
+	defer cancel()
+	c.mediaType = enc.mediaType
+	c.out.b = enc.begin(c.out.b)
+	err := c.Scan(ctx, q, func(e *annal.Event) error {
+		c.out.b = enc.add(c.out.b, e)
+		if len(c.out.b) < streamChunk {
+			return nil
 		}
 		return c.flush()
+	})
+	if err == nil && enc.end != nil {
+		c.out.b = enc.end(c.out.b)
 	}
+	if err != nil || c.status == 0 {
+		return err // what was gathered is sent like any other answer
+	}
+	return c.flush()
 }
 
 // flush sends what was gathered and waits for a slow reader only so long.

@@ -53,15 +53,18 @@ func textBytes(e *annal.Event) (n int) {
 
 // get shows the event whose id is in the path. One that may not be seen is as
 // unknown as one that is not there.
-func get(show func(c *Call, e *annal.Event)) Verb {
+func get(show func(c *Call, e *annal.Event)) Verb { return lookUp("event", "id", show) }
+
+// lookUp is get where an event is called thing and its id another name.
+func lookUp(thing, wildcard string, show func(c *Call, e *annal.Event)) Verb {
 	return func(c *Call) error {
-		id, ok := annal.ParseID(c.PathValue("id"))
+		id, ok := annal.ParseID(c.PathValue(wildcard))
 		if !ok {
-			return notFound("event")
+			return notFound(thing)
 		}
 		e, err := c.Event(c.ctx, nil, id)
 		if err != nil {
-			return asNotFound(err, "event")
+			return asNotFound(err, thing)
 		}
 		show(c, &e)
 		return nil
