@@ -37,12 +37,12 @@ func errBeyond(name string) error {
 
 // narrow leaves those of tenants to the Reader that it sees already.
 func (c *Call) narrow(tenants []string) {
-	n := c.Reader.(narrowed)
-	if n.tenants != nil {
-		tenants = slices.DeleteFunc(slices.Clone(tenants), func(t string) bool { return !slices.Contains(n.tenants, t) })
+	if c.visible != nil {
+		tenants = slices.DeleteFunc(slices.Clone(tenants), func(t string) bool { return !slices.Contains(c.visible, t) })
 	}
 	if tenants == nil {
 		tenants = []string{}
 	}
-	c.Reader = narrowTo(n.all, tenants)
+	c.visible = tenants
+	c.Reader = counted{narrowTo(c.s.Reader, c.visible), &c.rows}
 }

@@ -75,6 +75,7 @@ func (c *Call) walk(q annal.Query, old *snapshot) (*snapshot, error) {
 	q.Below, q.Limit, q.Count = walk.below, 1, true
 	page, err := c.Search(c.ctx, q)
 	walk.total = page.Total
+	c.rows.Add(-int64(len(page.Events))) // looked at, not answered
 	return walk, err
 }
 
@@ -123,6 +124,7 @@ func (c *Call) skip(q annal.Query, n uint64) (*annal.Mark, error) {
 		if err != nil || len(page.Events) == 0 {
 			return nil, err
 		}
+		c.rows.Add(-1) // looked at, not answered
 		e := &page.Events[0]
 		q.After = &annal.Mark{Time: annal.TimeKey(e.Time), Position: e.Position}
 		if n <= annal.MaxOffset {

@@ -121,7 +121,7 @@ func (c *Call) snapshotKey(given url.Values, paging []string) (key snapshotKey) 
 	part(c.Caller.TokenID)
 	part(c.Caller.Subject)
 	part(c.tenant)
-	part(strings.Join(c.Reader.(narrowed).tenants, "\x00"))
+	part(strings.Join(c.visible, "\x00"))
 	question := url.Values{}
 	for name, values := range given {
 		question[name] = values
