@@ -23,6 +23,7 @@ func samples() map[string][3]string {
 		"shutdown-timeout": {"1s", "2s", "3s"}, "memory-limit": {"64MiB", "65MiB", "66MiB"},
 		"gc-percent": {"50", "60", "70"}, "redact-names": {"[a, b]", "[c]", "[d, e]"}, "keep-names": {"[a]", "[b, c]", "[d]"},
 		"access-retention": {"1h0m0s", "2h0m0s", "0s"},
+		"oidc-issuers":     {"a.yaml", "b.yaml", "c.yaml"},
 		"metrics-token":    {"(hidden)", "(hidden)", "(hidden)"},
 	}
 }

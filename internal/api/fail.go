@@ -57,6 +57,9 @@ var (
 	errInvalidCursor = &fault{status: http.StatusBadRequest, code: "invalid_cursor", message: "the cursor is not one that this query returned; begin again without it"}
 )
 
+// issuerUnavailable is the code of tokens that cannot be checked at present.
+const issuerUnavailable = "issuer_unavailable"
+
 // Seconds that a client is told to wait before it tries again.
 const (
 	retryUnavailable = 5
@@ -97,7 +100,11 @@ func statusOf(err error, d *Dialect) Failure {
 		return Failure{Status: own.status, Code: own.code, Message: own.message, allow: own.allow, retryAfter: own.retry}
 	case errors.As(err, &tooFast):
 		seconds := int((tooFast.RetryAfter() + time.Second - 1) / time.Second)
-		return Failure{Status: http.StatusTooManyRequests, Code: tooFast.AuthCode(), Message: err.Error(), retryAfter: max(1, seconds)}
+		f := Failure{Status: http.StatusTooManyRequests, Code: tooFast.AuthCode(), Message: err.Error(), retryAfter: max(1, seconds)}
+		if f.Code == issuerUnavailable {
+			f.Status = http.StatusServiceUnavailable
+		}
+		return f
 	case errors.As(err, &refused):
 		return Failure{Status: http.StatusUnauthorized, Code: refused.AuthCode(), Message: err.Error()}
 	case errors.As(err, &detailed):

@@ -24,8 +24,8 @@ import (
 // of them are void, and people sign in again.
 const SigningKeyFile = "signing-key"
 
-// Issuer is who the tokens of logins say they come from.
-const Issuer = "annal"
+// Self is who the tokens of logins say they come from.
+const Self = "annal"
 
 // signingAlgorithm is one that every JWT library has, the oldest included.
 const signingAlgorithm = jose.ES256
@@ -101,7 +101,7 @@ func (s *Store) sign(who *session, c *Caller, lifetime time.Duration) (token, id
 	}
 	now := s.now()
 	payload, err := json.Marshal(claims{
-		Issuer: Issuer, Subject: c.Subject, Tenant: who.Tenant, Scopes: c.Scopes,
+		Issuer: Self, Subject: c.Subject, Tenant: who.Tenant, Scopes: c.Scopes,
 		Expires: now.Add(lifetime).Unix(), Issued: now.Unix(), ID: id,
 		Kind: who.Kind, Name: who.Name, Generation: who.Generation,
 	})
@@ -125,7 +125,7 @@ func (s *Store) Signed() Signed { return Signed{s} }
 // Recognises reports whether credential is a JWT that says it is ours.
 func (k Signed) Recognises(credential string) bool {
 	var c claims
-	return unverified(credential, &c) && c.Issuer == Issuer
+	return unverified(credential, &c) && c.Issuer == Self
 }
 
 // unverified reads the claims of a JWT that nobody has checked.
@@ -149,7 +149,7 @@ func (k Signed) Authenticate(_ context.Context, credential string) (Caller, erro
 		return Caller{}, ErrInvalid
 	}
 	var c claims
-	if err := json.Unmarshal(payload, &c); err != nil || c.Issuer != Issuer {
+	if err := json.Unmarshal(payload, &c); err != nil || c.Issuer != Self {
 		return Caller{}, ErrInvalid
 	}
 	if k.store.now().Unix() >= c.Expires {

@@ -40,6 +40,8 @@ type Config struct {
 	KeepNames       []string      `name:"keep-names" placeholder:"NAME" help:"Names of members whose values are kept although they look secret."`
 	AccessRetention time.Duration `name:"access-retention" default:"8760h" help:"How long GET /v1/access shows who has read the log. 0: for ever."`
 
+	OIDCIssuers string `name:"oidc-issuers" placeholder:"FILE" help:"YAML file of the OpenID Connect issuers whose tokens are accepted. Unset: none."`
+
 	MetricsToken string `name:"metrics-token" secret:"" placeholder:"TOKEN" help:"Bearer token that /metrics asks for on the API's address. Unset: none."`
 }
 

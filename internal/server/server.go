@@ -45,6 +45,7 @@ type Server struct {
 	greeting io.Writer
 	store    *store.Store
 	auth     *auth.Store
+	chain    auth.Chain // the kinds of tokens that are accepted
 	access   accessLog
 	metrics  *metrics
 
@@ -101,6 +102,9 @@ func (s *Server) open(deps Deps) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, s.auth.Close)
+	if s.chain, err = s.credentials(); err != nil {
+		return err
+	}
 	if err := s.openAccess(deps); err != nil {
 		return err
 	}
@@ -119,7 +123,7 @@ func (s *Server) handler(deps Deps, cursorKey []byte) http.Handler {
 	return api.Handler(api.Config{
 		Reader:       s.store,
 		Ingest:       ingester{ingest.New(ingest.Config{Log: s.store, Now: deps.Now, Guard: guard}), s.metrics},
-		Auth:         authority{s.auth, auth.Chain{s.auth, s.auth.Signed()}},
+		Auth:         authority{s.auth, s.chain},
 		Access:       s.access,
 		CursorKey:    cursorKey,
 		Now:          deps.Now,
