@@ -13,6 +13,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
+
+	"annal/internal/server"
 )
 
 // version is what bin/annal calls itself; the linker sets it.
@@ -48,6 +50,7 @@ type env struct {
 	in       io.Reader
 	out, err io.Writer
 	terminal bool // err is a terminal
+	server   server.Deps
 }
 
 func main() {

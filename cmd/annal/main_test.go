@@ -1,31 +1,57 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"annal/internal/server"
 )
 
 // asAnnal makes the test binary behave as annal, for tests that need its
-// process.
-const asAnnal = "ANNAL_TEST_BINARY"
+// process. Its value says of what size its files are.
+const (
+	asAnnal = "ANNAL_TEST_BINARY"
+	full    = "full"
+	small   = "small" // a short test sees many of them
+)
+
+// Sizes of a small annal.
+const (
+	smallSegment = 200       // events
+	smallLogFile = 256 << 10 // bytes
+)
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asAnnal) != "" {
+	switch os.Getenv(asAnnal) {
+	case full:
 		main()
 		return
+	case small:
+		os.Exit(smallMain())
 	}
 	testscript.Main(m, map[string]func(){"annal": main})
+}
+
+// smallMain is main with small files.
+func smallMain() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	e := &env{in: os.Stdin, out: os.Stdout, err: os.Stderr, server: server.Deps{SegmentRows: smallSegment, LogFileSize: smallLogFile}}
+	return run(ctx, e, os.Args[1:])
 }
 
 // TestScripts runs the files of testdata/script, each as a user at a shell

@@ -1,12 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,42 +23,70 @@ type process struct {
 	cmd    *exec.Cmd
 	url    string
 	token  string
-	output *bytes.Buffer
+	output *lockedBuilder
 }
 
 func serve(t *testing.T, dir string) *process {
 	t.Helper()
-	address, err := freeAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return serveOn(t, dir, address)
+	return launch{dir: dir}.serve(t)
 }
 
-func serveOn(t *testing.T, dir, address string) *process {
+// A launch is how to start a process; its zero values are what is usual.
+type launch struct {
+	dir     string
+	size    string   // of its files; "": full
+	address string   // "": a free one
+	flags   []string // further ones of serve
+	under   []string // a command that runs annal as itself
+}
+
+// start starts the process and does not wait for it.
+func (l launch) start(t *testing.T) *process {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{url: "http://" + address, output: &bytes.Buffer{}}
-	p.cmd = exec.Command(self, "serve", "--data", dir, "--listen", address)
-	p.cmd.Env = append(os.Environ(), asAnnal+"=1")
+	if l.address == "" {
+		if l.address, err = freeAddress(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.size == "" {
+		l.size = full
+	}
+	p := &process{url: "http://" + l.address, output: &lockedBuilder{}}
+	args := slices.Concat(l.under, []string{self, "serve", "--data", l.dir, "--listen", l.address}, l.flags)
+	p.cmd = exec.Command(args[0], args[1:]...)
+	p.cmd.Env = append(os.Environ(), asAnnal+"="+l.size)
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.kill)
+	return p
+}
+
+// serve starts the process and waits until it is ready.
+func (l launch) serve(t *testing.T) *process {
+	t.Helper()
+	p := l.start(t)
 	if err := waitReady(p.url); err != nil {
 		p.kill()
 		t.Fatalf("%v\n%s", err, p.output)
 	}
+	p.identify(t, l.dir)
+	return p
+}
+
+// identify takes the admin token of the data folder.
+func (p *process) identify(t *testing.T, dir string) {
+	t.Helper()
 	token, err := os.ReadFile(filepath.Join(dir, "admin-token"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.token = strings.TrimSpace(string(token))
-	return p
 }
 
 // kill ends the process as kill -9 does, and waits for its end.
@@ -157,8 +186,30 @@ func (l *ledger) verify(t *testing.T, c *client.Client) {
 	}
 }
 
+// check runs "annal check" and returns how it exits and what it says.
+func check(dir string) (code int, said string) {
+	var out strings.Builder
+	code = run(context.Background(), &env{out: &out, err: &out}, []string{"check", "--data", dir})
+	return code, out.String()
+}
+
 // killings is how often the server is killed; each time at another moment.
+// ANNAL_KILLS says otherwise.
 const killings = 12
+
+// number is the number in an environment variable, or usual.
+func number(t *testing.T, variable string, usual int) int {
+	t.Helper()
+	text, set := os.LookupEnv(variable)
+	if !set {
+		return usual
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("%s is %q, want a number from 1 on", variable, text)
+	}
+	return n
+}
 
 // However often the process is killed while clients write: after each start
 // every acknowledged event is there exactly once, what was sent again is not
@@ -167,8 +218,9 @@ func TestKillNineLosesNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	l := &ledger{acked: map[string]annal.Receipt{}}
 	const writers = 4
+	kills := number(t, "ANNAL_KILLS", killings)
 	var unanswered [writers][]annal.Event
-	for round := range killings {
+	for round := range kills {
 		p := serve(t, dir)
 		l.verify(t, p.client(t, -1))
 		var wg sync.WaitGroup
@@ -179,14 +231,13 @@ func TestKillNineLosesNothing(t *testing.T) {
 		time.Sleep(time.Duration(20+round*37%230) * time.Millisecond)
 		p.kill()
 		wg.Wait()
-		var out, errs strings.Builder
-		if code := run(context.Background(), &env{out: &out, err: &errs}, []string{"check", "--data", dir}); code != exitDone {
-			t.Fatalf("round %d: check exits with %d: %s%s", round, code, out.String(), errs.String())
+		if code, said := check(dir); code != exitDone {
+			t.Fatalf("round %d: check exits with %d: %s", round, code, said)
 		}
 	}
 	p := serve(t, dir)
 	l.verify(t, p.client(t, -1))
-	if len(l.acked) < killings {
+	if len(l.acked) < kills {
 		t.Errorf("only %d events were acknowledged; this proves little", len(l.acked))
 	}
 	p.stop(t)
@@ -217,7 +268,7 @@ func TestTailFollows(t *testing.T) {
 	store("late", now.Add(-2*time.Hour)) // its own time is older, but it comes now
 	out.await(t, `"event_id":"late"`)
 	p.kill()
-	serveOn(t, dir, strings.TrimPrefix(p.url, "http://"))
+	launch{dir: dir, address: strings.TrimPrefix(p.url, "http://")}.serve(t)
 	store("afterwards", now)
 	out.await(t, `"event_id":"afterwards"`)
 	cancel()

@@ -41,7 +41,9 @@ func (s *serveCmd) Run(ctx context.Context, e *env, from *settings) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	running, err := server.Open(s.Config, server.Deps{Logger: log, Greeting: e.err, Version: version})
+	deps := e.server
+	deps.Logger, deps.Greeting, deps.Version = log, e.err, version
+	running, err := server.Open(s.Config, deps)
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,10 @@ type Deps struct {
 	Version  string
 	Now      func() time.Time // nil: time.Now
 	Disk     vfs.FS           // where the log lies, tokens apart; nil: vfs.OS
+
+	// Sizes of the log's files, for tests that are to see many of them.
+	SegmentRows int   // events of a segment; 0: the store's default
+	LogFileSize int64 // bytes of a file of the write-ahead log; 0: its default
 }
 
 // A Server is a running annal. Open makes one, Run serves, Close ends it.
@@ -92,7 +96,10 @@ func (s *Server) open(deps Deps) (err error) {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	// The store locks the folder, so nothing else is opened before it.
-	s.store, err = store.Open(store.Config{Dir: s.cfg.Data, FS: deps.Disk, Now: deps.Now, Logger: s.log})
+	s.store, err = store.Open(store.Config{
+		Dir: s.cfg.Data, FS: deps.Disk, Now: deps.Now, Logger: s.log,
+		SegmentRows: deps.SegmentRows, WALFileSize: deps.LogFileSize,
+	})
 	if err != nil {
 		return err
 	}
