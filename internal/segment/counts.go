@@ -42,6 +42,35 @@ func (s *Segment) Counts(f annal.Field, tenant TenantRange) iter.Seq[CodeCount] 
 	}
 }
 
+// countsAtOnce is how many counts AddCounts unpacks together.
+const countsAtOnce = 1024
+
+// AddCounts calls add with the counts that [Segment.Counts] yields, many at a
+// time: parallel slices of codes, rows and rows that did not succeed.
+func (s *Segment) AddCounts(f annal.Field, tenant TenantRange, add func(codes, n, failed []uint32)) {
+	if !s.HasCounts(f) {
+		return
+	}
+	b := s.idx.bytes(s.idxSec[kindCounts][f])
+	starts := vecAt(b, 4)
+	lo, hi := int(starts.at(int(tenant.Code))), int(starts.at(int(tenant.Code)+1))
+	vecs := [3]vec{vecAt(b, 4+vecHeader), vecAt(b, 4+2*vecHeader), vecAt(b, 4+3*vecHeader)}
+	var out [3][]uint32
+	for ; lo < hi; lo += countsAtOnce {
+		for i := range vecs {
+			out[i] = vecs[i].appendCodes(out[i][:0], lo, min(lo+countsAtOnce, hi))
+		}
+		add(out[0], out[1], out[2])
+	}
+	if len(out[0]) > 0 {
+		return
+	}
+	s.countRows(f, tenant, func(c CodeCount) bool {
+		add([]uint32{c.Code}, []uint32{uint32(c.N)}, []uint32{uint32(c.Failed)})
+		return true
+	})
+}
+
 // countRows counts a tenant whose codes hardly repeat.
 func (s *Segment) countRows(f annal.Field, tenant TenantRange, yield func(CodeCount) bool) {
 	codes := s.Codes(f, tenant.Lo, tenant.Hi, make([]uint32, 0, tenant.Hi-tenant.Lo))

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 	"unsafe"
 )
 
@@ -155,8 +156,10 @@ func wholeUnits(vals []uint64, base, unit uint64) bool {
 func (v *vec) appendCodes(dst []uint32, lo, hi int) []uint32 {
 	base, mask, w, b := uint32(v.base), v.mask, v.width, v.b
 	bit := uint(lo) * w
-	for range hi - lo {
-		dst = append(dst, base+uint32(binary.LittleEndian.Uint64(b[bit>>3:])>>(bit&7)&mask))
+	n := len(dst)
+	dst = slices.Grow(dst, hi-lo)[:n+hi-lo]
+	for i := range dst[n:] {
+		dst[n+i] = base + uint32(binary.LittleEndian.Uint64(b[bit>>3:])>>(bit&7)&mask)
 		bit += w
 	}
 	return dst

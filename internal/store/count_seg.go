@@ -19,21 +19,29 @@ func (c *counting) segment(x *sealed) error {
 	if len(list) == 0 {
 		return nil
 	}
-	st := segTally{counting: c, seg: x, to: make([]translation, len(c.tallies)), local: c.localTallies()}
+	st, err := c.newSegTally(x)
+	if err == nil {
+		err = st.count(list)
+	}
+	if err != nil {
+		return err
+	}
+	return st.flush()
+}
+
+func (c *counting) newSegTally(x *sealed) (*segTally, error) {
+	st := &segTally{counting: c, seg: x, to: make([]translation, len(c.tallies)), local: c.localTallies(), sign: 1}
 	for i, t := range c.tallies {
 		if t.merging {
 			continue
 		}
 		to, ok := c.s.translate(x, t.field)
 		if !ok {
-			return errSpaceFull
+			return nil, errSpaceFull
 		}
 		st.to[i] = to
 	}
-	if err := st.count(list); err != nil {
-		return err
-	}
-	return st.flush()
+	return st, nil
 }
 
 // A segTally counts one segment.
@@ -42,6 +50,7 @@ type segTally struct {
 	seg   *sealed
 	to    []translation
 	local [][]cell // by the segment's codes, of tallies that merge
+	sign  int      // -1: covered takes away
 }
 
 func (t *segTally) count(list []*run) error {
@@ -90,8 +99,9 @@ func (t *segTally) counted() bool {
 
 // covered adds the counts of all of one tenant's rows.
 func (t *segTally) covered(tenant segment.TenantRange) {
+	sign := uint64(t.sign)
 	for o, n := range tenant.Outcomes {
-		t.outcomes[o] += n
+		t.outcomes[o] += sign * n
 	}
 	for i, y := range t.tallies {
 		if y.merging {
@@ -99,11 +109,13 @@ func (t *segTally) covered(tenant segment.TenantRange) {
 			continue
 		}
 		to := t.to[i]
-		for k := range t.seg.Counts(y.field, tenant) {
-			x := y.at(to[k.Code])
-			x.n += k.N
-			x.failed += k.Failed
-		}
+		t.seg.AddCounts(y.field, tenant, func(codes, n, failed []uint32) {
+			for k, code := range codes {
+				x := y.at(to[code])
+				x.n += sign * uint64(n[k])
+				x.failed += sign * uint64(failed[k])
+			}
+		})
 	}
 }
 
@@ -170,16 +182,41 @@ func (t *segTally) cell(i int, y *tally, code uint32) *cell {
 	return &t.local[i][code]
 }
 
-// rows counts rows that match.
+// rows counts rows that match, which are in the order of time or its reverse.
 func (t *segTally) rows(part *segPart, rows []uint32) {
+	if len(rows) == 0 {
+		return
+	}
+	everyTime := t.agg.Interval > 0 || t.agg.Last
+	t.marks, t.times = t.marks[:0], t.times[:0]
 	for _, row := range rows {
-		key, outcome := t.seg.TimeAt(int(row)), uint8(t.seg.Outcome(int(row)))
-		failed := outcome != uint8(annal.Success)
-		t.event(key, outcome)
-		for i, y := range t.tallies {
-			t.cell(i, y, t.seg.Code(y.field, int(row))).add(failed, key)
+		t.marks = append(t.marks, uint8(t.seg.Outcome(int(row))))
+	}
+	if everyTime {
+		for i, row := range rows {
+			t.times = append(t.times, t.seg.TimeAt(int(row)))
+			t.event(t.times[i], t.marks[i])
 		}
-		t.addNumbers(part, row)
+	} else {
+		for _, o := range t.marks {
+			t.outcomes[o]++
+		}
+		for _, row := range [2]uint32{rows[0], rows[len(rows)-1]} {
+			key := t.seg.TimeAt(int(row))
+			t.min, t.max = min(t.min, key), max(t.max, key)
+		}
+	}
+	for i, y := range t.tallies {
+		t.codes = t.codes[:0]
+		for _, row := range rows {
+			t.codes = append(t.codes, t.seg.Code(y.field, int(row)))
+		}
+		t.addCodes(i, y, 1)
+	}
+	if len(t.numbers) > 0 {
+		for _, row := range rows {
+			t.addNumbers(part, row)
+		}
 	}
 }
 

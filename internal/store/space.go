@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
 
@@ -19,6 +20,7 @@ const (
 // that counts of parts add up by index. It is in memory only and fills as
 // summaries ask for it.
 type space struct {
+	max  int // values; 0: maxSpaceValues
 	mu   sync.Mutex
 	in   *interner
 	full atomic.Bool
@@ -50,7 +52,7 @@ func (s *space) extend(t translation, n int, value func(code int) string) (trans
 		s.in = newInterner()
 	}
 	for c := len(t); c < n; c++ {
-		if len(s.in.values) >= maxSpaceValues || s.in.bytes > maxSpaceBytes {
+		if len(s.in.values) >= cmp.Or(s.max, maxSpaceValues) || s.in.bytes > maxSpaceBytes {
 			s.full.Store(true)
 			s.in = nil
 			return t, false

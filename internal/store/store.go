@@ -95,6 +95,8 @@ type Store struct {
 	alarm    atomic.Pointer[string] // why writes are refused; nil when they are not
 	ids      sync.Pool              // *idCode
 	buffers  sync.Pool              // *[]byte, for encoding batches
+	cells    sync.Pool              // *tally, for its cells
+	totals   totals
 
 	healing     sync.Mutex
 	sealTrouble atomic.Pointer[string] // why the latest attempt to seal failed; nil when it did not
@@ -128,6 +130,7 @@ func (s *Store) open() (err error) {
 	if s.identity, err = openIdentity(s.fs, s.cfg); err != nil {
 		return err
 	}
+	s.cells.New = func() any { return new(tally) }
 	s.buffers.New = func() any { return new([]byte) }
 	s.ids.New = func() any { return newIDCode(s.identity.IDKey) }
 	if s.manifest, err = s.openManifest(); err != nil {

@@ -105,6 +105,7 @@ func newCounting(s *Store, w *watch, p *plan, agg *annal.Aggregation) *counting 
 				c.numbers[f] = map[int64]*cell{}
 			} else if c.tally(f) == nil {
 				t := &tally{field: f, merging: s.spaces[f].full.Load()}
+				t.borrow(s)
 				c.tallies = append(c.tallies, t)
 			}
 		}
@@ -128,6 +129,7 @@ func (c *counting) run(v *view) (annal.Summary, error) {
 			for _, stop := range t.stops {
 				stop()
 			}
+			t.giveBack(c.s)
 		}
 	}()
 	if err := c.view(v); err != nil {
@@ -141,10 +143,8 @@ func (c *counting) view(v *view) error {
 	if c.plan.empty() {
 		return nil
 	}
-	for _, seg := range v.segs {
-		if err := c.segment(seg); err != nil {
-			return err
-		}
+	if err := c.segments(v.segs); err != nil {
+		return err
 	}
 	for _, m := range v.mems {
 		if err := c.memtable(m); err != nil {

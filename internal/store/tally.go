@@ -12,6 +12,7 @@ import (
 type cell struct {
 	n, failed uint64
 	last      int64 // newest time key; meaningful when n > 0
+	used      bool  // its code is in the tally's list
 }
 
 func (c *cell) add(failed bool, key int64) {
@@ -37,7 +38,8 @@ func (c *cell) merge(o cell) {
 // the parts' counts wait in sources, each sorted by value, to be merged.
 type tally struct {
 	field   annal.Field
-	cells   []cell
+	cells   []cell   // lent by the store, clean but for those of codes
+	codes   []uint32 // whose cells are in use
 	merging bool
 	sources []source
 	stops   []func() // end the sources that run as coroutines
@@ -52,10 +54,30 @@ type source func() (value string, c cell, ok bool)
 
 // at returns the cell of a space's code.
 func (t *tally) at(code uint32) *cell {
-	if int(code) >= len(t.cells) {
-		t.cells = append(t.cells, make([]cell, int(code)+1-len(t.cells)+1024)...)
+	if n := len(t.cells); int(code) >= n {
+		t.cells = append(t.cells, make([]cell, max(int(code)+1-n, n, 1024))...)
 	}
-	return &t.cells[code]
+	c := &t.cells[code]
+	if !c.used {
+		c.used = true
+		t.codes = append(t.codes, code)
+	}
+	return c
+}
+
+// borrow takes clean cells from the store, and giveBack cleans and returns them:
+// there are many, and most questions use few.
+func (t *tally) borrow(s *Store) {
+	lent := s.cells.Get().(*tally)
+	t.cells, t.codes = lent.cells, lent.codes
+}
+
+func (t *tally) giveBack(s *Store) {
+	for _, code := range t.codes {
+		t.cells[code] = cell{}
+	}
+	s.cells.Put(&tally{cells: t.cells, codes: t.codes[:0]})
+	t.cells, t.codes = nil, nil
 }
 
 // hold adds counts of a part that are indexed by its own codes, whose values
@@ -98,8 +120,8 @@ func (t *tally) hold(cells []cell, value func(code int) string, byValue []uint32
 // each calls fn with every value that occurs.
 func (t *tally) each(values []string, fn func(value string, c cell)) {
 	if !t.merging {
-		for code, c := range t.cells {
-			if c.n > 0 {
+		for _, code := range t.codes {
+			if c := t.cells[code]; c.n > 0 {
 				fn(values[code], c)
 			}
 		}
@@ -172,7 +194,7 @@ func (r *ranking) add(value string, c cell) {
 		least := r.list[0]
 		r.list[0] = count
 		heap.Fix((*countHeap)(&r.list), 0)
-		c = cell{least.N, least.Failed, annal.TimeKey(least.Last)}
+		c = cell{n: least.N, failed: least.Failed, last: annal.TimeKey(least.Last)}
 	}
 	r.rest.merge(c)
 }
