@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
@@ -36,6 +37,10 @@ type userRecord struct {
 	Hash       string // of the password, see hashPassword
 	Generation int    // counts passwords; what was issued for earlier ones is void
 }
+
+// stamp names a user with their present password: neither another password nor
+// another user of the same name has it.
+func (u *userRecord) stamp() string { return u.ID + "." + strconv.Itoa(u.Generation) }
 
 // clientRecord is a client as stored.
 type clientRecord struct {

@@ -14,15 +14,15 @@ import (
 // is locked as soon, as one that somebody has.
 func (s *Store) GrantPassword(ctx context.Context, l identity.Login) (identity.Grant, error) {
 	return s.attempt(&l, identity.KindUser, func(name string) (session, error) {
-		hash, generation := "", 0
+		hash, stamp := "", ""
 		if u, err := shelfUsers.get(s, l.Tenant, name); err == nil {
-			hash, generation = u.Hash, u.Generation
+			hash, stamp = u.Hash, u.stamp()
 		}
 		ok, err := s.passwords.matches(ctx, hash, bounded(l.Secret))
 		if err == nil && !ok {
 			err = ErrCredentials
 		}
-		return session{Tenant: l.Tenant, Kind: identity.KindUser, Name: name, Generation: generation}, err
+		return session{Tenant: l.Tenant, Kind: identity.KindUser, Name: name, Stamp: stamp}, err
 	})
 }
 
@@ -99,7 +99,7 @@ func (who *session) caller(s *Store) (Caller, error) {
 		return who.client(s)
 	}
 	u, err := shelfUsers.get(s, who.Tenant, who.Name)
-	if err != nil || u.Generation != who.Generation {
+	if err != nil || u.stamp() != who.Stamp {
 		return Caller{}, ErrRevoked
 	}
 	subject := identity.KindUser + ":" + who.Name

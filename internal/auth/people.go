@@ -328,6 +328,6 @@ func (s *Store) DeleteClient(tenant, id string) error {
 // Clients searches clients by id, role and description.
 func (s *Store) Clients(tenant string, q identity.Search) (identity.Found[identity.Client], error) {
 	return search(s, shelfClients, tenant, q, func(id string, c *clientRecord) (identity.Client, string, bool) {
-		return c.Client, id + "\n" + c.Role + "\n" + c.Description, true
+		return c.Client, id + "\n" + c.Role + "\n" + c.Description, q.Role == "" || q.Role == c.Role
 	})
 }

@@ -25,12 +25,12 @@ const RefreshPrefix = "annal_refresh_"
 
 // A session is one login and what follows from it.
 type session struct {
-	Tenant     string
-	Kind       string // identity.KindUser or identity.KindClient
-	Name       string
-	Generation int       // of the user's password
-	Family     string    // of the refresh tokens that follow one another
-	Ends       time.Time // when the last of them does
+	Tenant string
+	Kind   string // identity.KindUser or identity.KindClient
+	Name   string
+	Stamp  string    // of the user when the session began, see userRecord.stamp
+	Family string    // of the refresh tokens that follow one another
+	Ends   time.Time // when the last of them does
 }
 
 // refresh is a refresh token as stored.

@@ -32,16 +32,16 @@ const signingAlgorithm = jose.ES256
 
 // claims are what a signed token says.
 type claims struct {
-	Issuer     string   `json:"iss"`
-	Subject    string   `json:"sub"`
-	Tenant     string   `json:"tenant"`
-	Scopes     []string `json:"scopes"` // that need no policy
-	Expires    int64    `json:"exp"`
-	Issued     int64    `json:"iat"`
-	ID         string   `json:"jti"`
-	Kind       string   `json:"kind"`
-	Name       string   `json:"name"`
-	Generation int      `json:"gen,omitempty"`
+	Issuer  string   `json:"iss"`
+	Subject string   `json:"sub"`
+	Tenant  string   `json:"tenant"`
+	Scopes  []string `json:"scopes"` // that need no policy
+	Expires int64    `json:"exp"`
+	Issued  int64    `json:"iat"`
+	ID      string   `json:"jti"`
+	Kind    string   `json:"kind"`
+	Name    string   `json:"name"`
+	Stamp   string   `json:"stamp,omitempty"`
 }
 
 // A signer makes and checks signatures.
@@ -103,7 +103,7 @@ func (s *Store) sign(who *session, c *Caller, lifetime time.Duration) (token, id
 	payload, err := json.Marshal(claims{
 		Issuer: Self, Subject: c.Subject, Tenant: who.Tenant, Scopes: c.Scopes,
 		Expires: now.Add(lifetime).Unix(), Issued: now.Unix(), ID: id,
-		Kind: who.Kind, Name: who.Name, Generation: who.Generation,
+		Kind: who.Kind, Name: who.Name, Stamp: who.Stamp,
 	})
 	if err != nil {
 		return "", "", err
@@ -155,7 +155,7 @@ func (k Signed) Authenticate(_ context.Context, credential string) (Caller, erro
 	if k.store.now().Unix() >= c.Expires {
 		return Caller{}, ErrExpired
 	}
-	who := session{Tenant: c.Tenant, Kind: c.Kind, Name: c.Name, Generation: c.Generation}
+	who := session{Tenant: c.Tenant, Kind: c.Kind, Name: c.Name, Stamp: c.Stamp}
 	caller, err := who.caller(k.store)
 	caller.TokenID = c.ID
 	return caller, err

@@ -149,6 +149,7 @@ type Search struct {
 	Term   string // in any case; "" is everything
 	Limit  int    // 0: DefaultLimit; more than MaxLimit is MaxLimit
 	Cursor string // where an earlier page ended, or ""
+	Role   string // of clients: only those of this role; "": of any
 }
 
 // Sizes of a page of principals.

@@ -232,10 +232,12 @@ func closing(s string) int {
 	return -1
 }
 
-// Check puts a policy into its canonical form and says everything that is wrong
-// with it, by the names of its members.
+// Check puts a policy into its canonical form, which shares nothing with what
+// the caller holds, and says everything that is wrong with it, by the names of
+// its members.
 func (p *Policy) Check() error {
 	var bad annal.InvalidError
+	p.Permissions = slices.Clone(p.Permissions)
 	p.Path = colons(strings.Trim(p.Path, ":/"))
 	if p.Path == "" || len(p.Path) > MaxPath || strings.ContainsFunc(p.Path, unfit) {
 		bad.Add(-1, "path", fmt.Sprintf("must be 1 to %d visible ASCII characters", MaxPath))
@@ -261,7 +263,7 @@ func (p *Permission) check(path, at string, bad *annal.InvalidError) {
 	if len(p.ID) > MaxName || len(p.Description) > MaxText {
 		bad.Add(-1, at+"description", fmt.Sprintf("an id has at most %d bytes, a description %d", MaxName, MaxText))
 	}
-	p.Subjects, p.Actions = lowered(p.Subjects), lowered(p.Actions)
+	p.Subjects, p.Actions, p.Resources = lowered(p.Subjects), lowered(p.Actions), slices.Clone(p.Resources)
 	for _, part := range []struct {
 		name  string
 		texts []string
@@ -293,11 +295,12 @@ func (p *Permission) checkConditions(at string, bad *annal.InvalidError) {
 	if p.Conditions == nil {
 		return
 	}
-	c := p.Conditions.RemoteIP
-	if c == nil {
+	if p.Conditions.RemoteIP == nil {
 		p.Conditions = nil
 		return
 	}
+	c := *p.Conditions.RemoteIP
+	p.Conditions = &Conditions{RemoteIP: &c}
 	if c.Type != cidrCondition {
 		bad.Add(-1, at+"conditions.remoteIP.type", "must be "+cidrCondition)
 		return
