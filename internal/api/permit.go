@@ -20,7 +20,11 @@ func (c *Call) permit(caller *Caller) error {
 	switch {
 	case verdict == identity.Deny:
 		return &fault{status: http.StatusForbidden, code: "policy_denied", message: "a policy denies this"}
-	case verdict == identity.Allow, slices.Contains(caller.Scopes, c.route.Scope):
+	case slices.Contains(caller.Scopes, c.route.Scope):
+		return nil
+	case verdict == identity.Allow:
+		// What a tenant's policies allow ends with the tenant.
+		caller.Tenant, caller.Partner, caller.Tenants = caller.Home, "", []string{caller.Home}
 		return nil
 	case caller.Home != "":
 		return &fault{status: http.StatusForbidden, code: "insufficient_scope", message: "no policy allows this, and it needs the scope " + c.route.Scope}

@@ -104,7 +104,11 @@ func (who *session) caller(s *Store) (Caller, error) {
 	}
 	subject := identity.KindUser + ":" + who.Name
 	c := Caller{Subject: subject, Home: who.Tenant, Principals: []string{subject}, Standing: u.Standing, Scopes: scopesOf(u.Standing)}
-	s.bind(&c, who.Tenant, u.Reach)
+	reach := u.Reach
+	if u.Standing == identity.Ordinary {
+		reach = identity.OwnTenant // a standing reaches further, a policy never does
+	}
+	s.bind(&c, who.Tenant, reach)
 	return c, nil
 }
 
@@ -153,7 +157,7 @@ func (s *Store) bind(c *Caller, tenant string, reach identity.Reach) {
 // beyond their own.
 func (s *Store) Rank(by *Caller, tenant, user string, standing identity.Standing, reach identity.Reach) (identity.User, error) {
 	if !standing.Valid() || !reach.Valid() {
-		return identity.User{}, annal.Invalid("standing", "must be auditor, admin or empty, with a reach of partner, all or empty")
+		return identity.User{}, annal.Invalid("standing", standingRule)
 	}
 	t, known := s.Tenant(tenant)
 	if !known || !by.Sees(tenant) {

@@ -9,7 +9,8 @@ import (
 	"annal/internal/identity"
 )
 
-// CreateUser adds a user with a password. Names are kept in lower case.
+// CreateUser adds a user with a password. Names are kept in lower case. Whether
+// the caller may give a standing is the caller's business: see [Store.Rank].
 func (s *Store) CreateUser(by, tenant string, u identity.User, password string) (identity.User, error) {
 	name, err := principalName("userName", u.Name)
 	if err != nil {
@@ -31,7 +32,7 @@ func (s *Store) CreateUser(by, tenant string, u identity.User, password string) 
 	if u.Meta, err = s.newMeta(by); err != nil {
 		return u, err
 	}
-	u.Name, u.Standing, u.Reach = name, identity.Ordinary, identity.OwnTenant
+	u.Name = name
 	_, err = shelfUsers.change(s, tenant, name, func(old *userRecord) (*userRecord, error) {
 		if old != nil {
 			return nil, identity.ErrExists
@@ -42,8 +43,14 @@ func (s *Store) CreateUser(by, tenant string, u identity.User, password string) 
 }
 
 func checkUser(u *identity.User) error {
+	if !u.Standing.Valid() || !u.Reach.Valid() {
+		return annal.Invalid("standing", standingRule)
+	}
 	return checkText("displayName", u.DisplayName, "provider", u.Provider, "externalId", u.ExternalID)
 }
+
+// standingRule says which standings there are.
+const standingRule = "must be auditor, admin or empty, with a reach of partner, all or empty"
 
 // User returns a user.
 func (s *Store) User(tenant, name string) (identity.User, error) {
