@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"annal"
 	"annal/internal/segment"
+	"annal/internal/vfs"
 )
 
 // damaged makes a log on the real disk with several segments and a tail in the
@@ -223,6 +225,48 @@ func TestFilesCutEmptiedSwappedOrMissing(t *testing.T) {
 					t.Errorf("%d questions failed", errs)
 				}
 			})
+		}
+	}
+}
+
+// TestASegmentThatCannotBeOpenedNowIsKept has the system refuse to open a sound
+// segment's files, as when descriptors run out: the log does not open, and once
+// the system allows it again nothing is missing.
+func TestASegmentThatCannotBeOpenedNowIsKept(t *testing.T) {
+	for _, suffix := range []string{segment.ColSuffix, segment.IdxSuffix} {
+		disk := vfs.NewMem(1)
+		s, err := Open(crashConfig(disk))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &witness{t: t, rnd: rand.New(rand.NewPCG(1, 1)), acked: map[string]annal.Receipt{}, tried: map[string]bool{}}
+		for s.Stats().Segments < 2 {
+			if err := w.append(s, w.next()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		disk.Fail(func(op vfs.Op, name string) error {
+			if op == vfs.OpMap && strings.HasSuffix(name, suffix) {
+				return syscall.EMFILE
+			}
+			return nil
+		})
+		if s, err := Open(crashConfig(disk)); err == nil {
+			t.Errorf("%s: the log opens, with %v set aside", suffix, s.Stats().Lost)
+			_ = s.Close()
+		} else if !errors.Is(err, syscall.EMFILE) || !strings.Contains(err.Error(), suffix) {
+			t.Errorf("%s: got %v, want an error that names the file", suffix, err)
+		}
+		disk.Fail(nil)
+		if s, err = Open(crashConfig(disk)); err != nil {
+			t.Fatal(err)
+		}
+		w.verify(s)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 type memPart struct {
 	*memView
 	tenants codeSet // of the plan, when it names any
+	matches wordMatches
 }
 
 func (p *memPart) code(f annal.Field, row uint32) uint32 { return p.cols.Text[f].Codes[row] }

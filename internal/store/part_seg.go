@@ -11,8 +11,9 @@ import (
 // segPart is a segment as queries see it. One walk has one: its reader keeps
 // what it decoded.
 type segPart struct {
-	seg    *sealed
-	reader *segment.Reader
+	seg     *sealed
+	reader  *segment.Reader
+	matches wordMatches
 }
 
 func (p *segPart) code(f annal.Field, row uint32) uint32 { return p.seg.Code(f, int(row)) }

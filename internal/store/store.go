@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"path"
 	"strings"
@@ -268,11 +269,15 @@ func (s *Store) removeOrphans() error {
 	return nil
 }
 
-// openSegments opens what the manifest names. A segment that cannot be opened
-// is set aside.
+// openSegments opens what the manifest names. A segment that is damaged is set
+// aside. One that the system does not let be read now may be sound: the log is
+// then not opened.
 func (s *Store) openSegments() error {
 	for _, e := range s.manifest.Segments {
 		x, err := s.openSegment(e.Name)
+		if err != nil && !isLost(err) {
+			return fmt.Errorf("open segment %s: %w", e.Name, err)
+		}
 		if err != nil {
 			if err := s.setAside(e, err); err != nil {
 				return err
@@ -282,4 +287,11 @@ func (s *Store) openSegments() error {
 		s.cur.segs = append(s.cur.segs, x)
 	}
 	return nil
+}
+
+// isLost reports whether err says that a file is not there or not what was
+// written, rather than that it cannot be read at the moment.
+func isLost(err error) bool {
+	var damage *segment.DamageError
+	return errors.As(err, &damage) || errors.Is(err, segment.ErrForeign) || errors.Is(err, fs.ErrNotExist)
 }

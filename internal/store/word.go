@@ -94,6 +94,22 @@ func (m *wordMatch) add(f annal.Field, set codeSet) {
 	}
 }
 
+// wordMatches remembers what was found for each word of a query in one part.
+type wordMatches map[*word]*wordMatch
+
+func (k *wordMatches) of(w *word, find func(*wordMatch)) *wordMatch {
+	if *k == nil {
+		*k = wordMatches{}
+	}
+	m := (*k)[w]
+	if m == nil {
+		m = new(wordMatch)
+		find(m)
+		(*k)[w] = m
+	}
+	return m
+}
+
 // coded reports whether a row has the word in a coded field.
 func (m *wordMatch) coded(in part, row uint32) bool {
 	for i, f := range m.fields {
@@ -105,7 +121,11 @@ func (m *wordMatch) coded(in part, row uint32) bool {
 }
 
 // match finds where the segment may have w.
-func (p *segPart) match(s *Store, w *word) (m wordMatch) {
+func (p *segPart) match(s *Store, w *word) *wordMatch {
+	return p.matches.of(w, func(m *wordMatch) { p.findWord(s, w, m) })
+}
+
+func (p *segPart) findWord(s *Store, w *word, m *wordMatch) {
 	for f := range annal.NumTexts {
 		if !annal.Fields[f].Search {
 			continue
@@ -126,7 +146,6 @@ func (p *segPart) match(s *Store, w *word) (m wordMatch) {
 		}
 		m.add(f, setOf(d.Matching(w.finder, nil)))
 	}
-	return m
 }
 
 func (p *segPart) wordTest(s *Store, w *word) test {
@@ -216,7 +235,11 @@ func (p *segPart) appendCoded(list rows, f annal.Field, set *codeSet, limit int)
 }
 
 // match finds where the memtable may have w.
-func (p *memPart) match(s *Store, w *word) (m wordMatch) {
+func (p *memPart) match(s *Store, w *word) *wordMatch {
+	return p.matches.of(w, func(m *wordMatch) { p.findWord(s, w, m) })
+}
+
+func (p *memPart) findWord(s *Store, w *word, m *wordMatch) {
 	for f := range annal.NumTexts {
 		if !annal.Fields[f].Search {
 			continue
@@ -240,7 +263,6 @@ func (p *memPart) match(s *Store, w *word) (m wordMatch) {
 		}
 		m.add(f, setOf(codes))
 	}
-	return m
 }
 
 func (p *memPart) wordTest(s *Store, w *word) test {
