@@ -10,8 +10,9 @@ import (
 // memPart is a memtable as queries see it.
 type memPart struct {
 	*memView
-	tenants codeSet // of the plan, when it names any
-	matches wordMatches
+	tenants  codeSet // of the plan, when it names any
+	matches  wordMatches
+	prefixes map[*annal.Filter]codeSet // what was found for each filter by prefix
 }
 
 func (p *memPart) code(f annal.Field, row uint32) uint32 { return p.cols.Text[f].Codes[row] }
@@ -40,21 +41,34 @@ func (p *memPart) resolve(field annal.Field, f *annal.Filter) (codeSet, bool) {
 	if !annal.Fields[field].Shared {
 		return codeSet{}, false
 	}
-	var codes []uint32
 	if f.Prefix {
-		for c, v := range p.cols.Text[field].Values {
-			if holds(v, f) {
-				codes = append(codes, uint32(c))
-			}
-		}
-		return setOf(codes), true
+		return p.under(field, f), true
 	}
+	var codes []uint32
 	for _, v := range f.Values {
 		if c, ok := p.find(field, v); ok {
 			codes = append(codes, c)
 		}
 	}
 	return setOf(codes), true
+}
+
+// under finds the codes of a filter by prefix, which looks at every value, once.
+func (p *memPart) under(field annal.Field, f *annal.Filter) codeSet {
+	if set, known := p.prefixes[f]; known && len(f.Fields) == 1 {
+		return set
+	}
+	var codes []uint32
+	for c, v := range p.cols.Text[field].Values {
+		if holds(v, f) {
+			codes = append(codes, uint32(c))
+		}
+	}
+	if p.prefixes == nil {
+		p.prefixes = map[*annal.Filter]codeSet{}
+	}
+	p.prefixes[f] = setOf(codes)
+	return p.prefixes[f]
 }
 
 // runs returns the rows that may match p, as one run that opens into the chunks
