@@ -84,7 +84,7 @@ const (
 // columns.
 var Fields = [NumFields]FieldInfo{
 	Tenant:        {Name: "tenant", Max: 128, Shared: true},
-	Action:        {Name: "action", Max: 256, Shared: true},
+	Action:        {Name: "action", Max: 256, Shared: true, Search: true},
 	ActorType:     {Name: "actor.type", Max: 64, Shared: true},
 	ActorID:       {Name: "actor.id", Max: 1024, Index: ByPostings, Shared: true, Search: true},
 	ActorName:     {Name: "actor.name", Max: 512, Shared: true, Search: true},
