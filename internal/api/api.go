@@ -50,7 +50,7 @@ type Ingester interface {
 // An IngestRequest is a body of events and what may be done with it.
 type IngestRequest struct {
 	Body   []byte                    // unpacked; the receiver may keep it
-	Format string                    // FormatNative or FormatScaiVault
+	Format string                    // one of the formats below
 	Tenant string                    // whose the events are that name no tenant
 	Allow  func(tenant string) error // refuses tenants, and with them the whole body
 	Key    string                    // idempotency key with its owner, or ""
@@ -60,6 +60,10 @@ type IngestRequest struct {
 const (
 	FormatNative    = "native"
 	FormatScaiVault = "scaivault"
+
+	FormatDSV           = "dsv"
+	FormatCertifyClouds = "certifyclouds"
+	FormatScaiKey       = "scaikey"
 )
 
 // An IngestResult says where the events of a body are kept.

@@ -24,10 +24,12 @@ func certifyClouds() Dialect {
 	d := Dialect{
 		Name: "certifyclouds", Bases: []string{"/audit/", "/api/audit/", "/auth/", "/api/auth/"},
 		BadParam: http.StatusBadRequest, ErrorType: "application/json", Fail: certifyFail, Credential: certifyCredential,
+		Audits: map[string]string{"POST /audit/entries": itself, "POST /api/audit/entries": itself},
 	}
 	for _, at := range []string{"", "/api"} {
 		d.Routes = append(d.Routes,
 			Route{"GET " + at + "/audit/entries", "audit:read", 200, pages(certifyPages(), certifyShape())},
+			Route{"POST " + at + "/audit/entries", "audit:write", 200, receive(FormatCertifyClouds)},
 			Route{"GET " + at + "/audit/entries/{id}", "audit:read", 200, lookUp("entry", "id", func(c *Call, e *annal.Event) { appendCertifyEntry(&c.out, e) })},
 			Route{"GET " + at + "/audit/export", "audit:export", 200, certifyExport(certifyDownload())},
 		)

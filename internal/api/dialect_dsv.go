@@ -29,8 +29,10 @@ func dsv() Dialect {
 			"/v1/download/", "/v1/token/", "/v1/heartbeat/", "/v1/config/", "/v1/users/", "/v1/groups/", "/v1/roles/", "/v1/clients/",
 		},
 		BadParam: http.StatusBadRequest, ErrorType: "application/json", Fail: dsvFail, Credential: bareOrBearer,
+		Audits: map[string]string{"POST /v1/audit": itself},
 		Routes: []Route{
 			{"GET /v1/audit", "audit:read", 200, list(page, showDsvPage)},
+			{"POST /v1/audit", "audit:write", 200, receive(FormatDSV)},
 			{"GET /v1/download/audit", "audit:read", 200, archive(download, "audit", dsvRecords)},
 			{"GET /v1/heartbeat", "", 200, heartbeat},
 		},

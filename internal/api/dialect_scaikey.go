@@ -28,8 +28,10 @@ func scaiKey() Dialect {
 	return Dialect{
 		Name: "scaikey", Bases: []string{scaikeyBase, "/api/v1/admin/audit"},
 		BadParam: http.StatusUnprocessableEntity, ErrorType: "application/json", Fail: scaikeyFail,
+		Audits: map[string]string{"POST " + scaikeyBase: itself},
 		Routes: []Route{
 			{"GET " + scaikeyBase, "audit:read", 200, pages(scaikeyPages(), scaikeyShape())},
+			{"POST " + scaikeyBase, "audit:write", 200, receive(FormatScaiKey)},
 			{"GET " + scaikeyBase + "actions", "audit:read", 200, distinct(none, annal.Action, "actions")},
 			{"GET " + scaikeyBase + "resource-types", "audit:read", 200, distinct(none, annal.ResourceType, "resource_types")},
 			{"GET " + scaikeyBase + "stats", "audit:read", 200, scaikeyStats(scaikeyBounds())},

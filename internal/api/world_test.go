@@ -254,11 +254,7 @@ func event(action, actor, path string, seconds int) annal.Event {
 type ingester struct{ *ingest.Ingest }
 
 func (in ingester) Receive(ctx context.Context, r IngestRequest) (IngestResult, error) {
-	format := ingest.Native
-	if r.Format == FormatScaiVault {
-		format = ingest.ScaiVault
-	}
-	res, err := in.Ingest.Receive(ctx, ingest.Request{Body: r.Body, Format: format, Tenant: r.Tenant, Allow: r.Allow, Key: r.Key})
+	res, err := in.Ingest.Receive(ctx, ingest.Request{Body: r.Body, Format: ingest.FormatNamed(r.Format), Tenant: r.Tenant, Allow: r.Allow, Key: r.Key})
 	return IngestResult(res), err
 }
 

@@ -19,6 +19,8 @@ type parser struct {
 	client bool
 	r      strictjson.Reader
 
+	form *form // of the entries, unless they are native or ScaiVault's
+
 	events  []annal.Event
 	invalid annal.InvalidError
 	refusal error  // of Allow
@@ -133,10 +135,13 @@ func (p *parser) one() bool {
 }
 
 func (p *parser) event(start int) {
-	if p.req.Format == ScaiVault {
-		p.scaiVault()
-	} else {
+	switch p.req.Format {
+	case Native:
 		p.native()
+	case ScaiVault:
+		p.scaiVault()
+	default:
+		p.entry()
 	}
 	if p.r.Err() != nil {
 		return
@@ -150,8 +155,11 @@ func (p *parser) event(start int) {
 
 // problem notes something wrong with the current event.
 func (p *parser) problem(field, what string) {
-	if p.req.Format == ScaiVault {
+	switch {
+	case p.req.Format == ScaiVault:
 		field = flatName(field)
+	case p.form != nil:
+		field = p.form.memberOf(field)
 	}
 	p.invalid.Add(p.index-1, field, what)
 }

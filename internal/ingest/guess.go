@@ -13,13 +13,13 @@ import (
 // without a known one stay without a type.
 func guessActorType(id string) string {
 	switch {
-	case strings.HasPrefix(id, "sa:"):
+	case strings.HasPrefix(id, "sa:"), strings.HasPrefix(id, "clients:"):
 		return "service_account"
-	case strings.HasPrefix(id, "user:"):
+	case strings.HasPrefix(id, "user:"), strings.HasPrefix(id, "users:"):
 		return "user"
-	case strings.HasPrefix(id, "group:"):
+	case strings.HasPrefix(id, "group:"), strings.HasPrefix(id, "groups:"):
 		return "group"
-	case id == "system":
+	case id == "system", strings.HasPrefix(id, "system:"):
 		return "system"
 	}
 	return ""

@@ -41,7 +41,28 @@ type Format uint8
 const (
 	Native    Format = iota // annal's own, see docs
 	ScaiVault               // ScaiVault's flat entry
+
+	// Entries as further dialects show them; see [form].
+	DSV
+	CertifyClouds
+	ScaiKey
 )
+
+// FormatNamed returns the format that a dialect's name stands for; annal's own
+// is that of all other names.
+func FormatNamed(dialect string) Format {
+	switch dialect {
+	case "scaivault":
+		return ScaiVault
+	case "dsv":
+		return DSV
+	case "certifyclouds":
+		return CertifyClouds
+	case "scaikey":
+		return ScaiKey
+	}
+	return Native
+}
 
 // Config says what an [Ingest] works with.
 type Config struct {

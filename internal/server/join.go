@@ -20,11 +20,7 @@ type ingester struct {
 
 // Receive stores a body of events and counts what became of them.
 func (in ingester) Receive(ctx context.Context, r api.IngestRequest) (api.IngestResult, error) {
-	format := ingest.Native
-	if r.Format == api.FormatScaiVault {
-		format = ingest.ScaiVault
-	}
-	res, err := in.ingest.Receive(ctx, ingest.Request{Body: r.Body, Format: format, Tenant: r.Tenant, Allow: r.Allow, Key: r.Key})
+	res, err := in.ingest.Receive(ctx, ingest.Request{Body: r.Body, Format: ingest.FormatNamed(r.Format), Tenant: r.Tenant, Allow: r.Allow, Key: r.Key})
 	if err != nil {
 		in.metrics.events.WithLabelValues(refused).Add(float64(refusedEvents(err)))
 		return api.IngestResult{}, err
