@@ -1,11 +1,13 @@
 package annal
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"math"
 	"strconv"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // AppendString appends s as a JSON string in the form of RFC 8785: the short
@@ -27,22 +29,33 @@ func AppendString(b []byte, s string) []byte {
 // string must escape. It looks at eight at a time: a byte is less than 0x20, or
 // equal to a quote or backslash, when subtracting borrows into its top bit.
 func plainPrefix(s string) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
 	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
-		quote, slash := x^ones*'"', x^ones*'\\'
-		if ((x-ones*0x20)&^x|(quote-ones)&^quote|(slash-ones)&^slash)&tops != 0 {
-			break
+	for ; i+8 <= len(b); i += 8 {
+		if escapes(binary.LittleEndian.Uint64(b[i:])) {
+			return i + plainBytes(s[i:])
 		}
 	}
-	for ; i < len(s); i++ {
+	if len(b) >= 8 && !escapes(binary.LittleEndian.Uint64(b[len(b)-8:])) {
+		return len(b)
+	}
+	return i + plainBytes(s[i:])
+}
+
+// escapes reports whether one of eight bytes must be escaped.
+func escapes(x uint64) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	quote, slash := x^ones*'"', x^ones*'\\'
+	return ((x-ones*0x20)&^x|(quote-ones)&^quote|(slash-ones)&^slash)&tops != 0
+}
+
+func plainBytes(s string) int {
+	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {
-			break
+			return i
 		}
 	}
-	return i
+	return len(s)
 }
 
 func appendEscape(b []byte, c byte) []byte {
@@ -114,14 +127,13 @@ type object struct {
 	any   bool // a member was written
 }
 
+// name begins a member; name is `"its name":`.
 func (o *object) name(name string) {
 	if o.any {
 		o.b = append(o.b, ',')
 	}
 	o.any = true
-	o.b = append(o.b, '"')
 	o.b = append(o.b, name...)
-	o.b = append(o.b, '"', ':')
 }
 
 func (o *object) text(name, v string) {
@@ -149,9 +161,8 @@ func (o *object) open(name string) object {
 	if o.any {
 		inner.b = append(inner.b, ',')
 	}
-	inner.b = append(inner.b, '"')
 	inner.b = append(inner.b, name...)
-	inner.b = append(inner.b, '"', ':', '{')
+	inner.b = append(inner.b, '{')
 	return inner
 }
 
@@ -165,31 +176,36 @@ func (o *object) close(inner object) {
 	o.any = true
 }
 
+var (
+	outcomeJSON  = [NumOutcomes]string{`"success"`, `"failure"`, `"denied"`, `"error"`}
+	severityJSON = [NumSeverities]string{`"info"`, `"warning"`, `"error"`}
+)
+
 // AppendJSON appends e as annal's own API shows it.
 func (e *Event) AppendJSON(b []byte) []byte {
 	o := object{b: append(b, '{')}
-	o.name("id")
+	o.name(`"id":`)
 	o.b = append(e.ID.AppendTo(append(o.b, '"')), '"')
-	o.uint("seq", e.Seq)
-	o.uint("position", e.Position)
-	o.name("received")
+	o.uint(`"seq":`, e.Seq)
+	o.uint(`"position":`, e.Position)
+	o.name(`"received":`)
 	o.b = append(AppendTime(append(o.b, '"'), e.Received, 6), '"')
-	o.text("event_id", e.EventID)
-	o.name("time")
+	o.text(`"event_id":`, e.EventID)
+	o.name(`"time":`)
 	o.b = append(AppendTime(append(o.b, '"'), e.Time, 9), '"')
-	o.text("tenant", e.Tenant)
+	o.text(`"tenant":`, e.Tenant)
 	e.appendActor(&o)
-	o.text("session", e.Session)
-	o.text("action", e.Action)
+	o.text(`"session":`, e.Session)
+	o.text(`"action":`, e.Action)
 	e.appendResource(&o)
-	o.text("outcome", e.Outcome.String())
-	o.text("error_code", e.ErrorCode)
-	o.text("severity", e.Severity.String())
-	o.text("message", e.Message)
+	o.raw(`"outcome":`, outcomeJSON[e.Outcome])
+	o.text(`"error_code":`, e.ErrorCode)
+	o.raw(`"severity":`, severityJSON[e.Severity])
+	o.text(`"message":`, e.Message)
 	e.appendSource(&o)
 	e.appendRequest(&o)
-	o.raw("extra", e.Extra)
-	o.raw("flags", e.Flags)
+	o.raw(`"extra":`, e.Extra)
+	o.raw(`"flags":`, e.Flags)
 	return append(o.b, '}')
 }
 
@@ -198,21 +214,21 @@ func (e *Event) AppendJSON(b []byte) []byte {
 // stored, and proofs commit to it.
 func (e *Event) AppendCanonical(b []byte) []byte {
 	o := object{b: append(b, '{')}
-	o.text("action", e.Action)
+	o.text(`"action":`, e.Action)
 	e.appendActor(&o)
-	o.text("error_code", e.ErrorCode)
-	o.text("event_id", e.EventID)
-	o.raw("extra", e.Extra)
-	o.raw("flags", e.Flags)
-	o.text("message", e.Message)
-	o.text("outcome", e.Outcome.String())
+	o.text(`"error_code":`, e.ErrorCode)
+	o.text(`"event_id":`, e.EventID)
+	o.raw(`"extra":`, e.Extra)
+	o.raw(`"flags":`, e.Flags)
+	o.text(`"message":`, e.Message)
+	o.raw(`"outcome":`, outcomeJSON[e.Outcome])
 	e.appendRequest(&o)
 	e.appendResource(&o)
-	o.text("session", e.Session)
-	o.text("severity", e.Severity.String())
+	o.text(`"session":`, e.Session)
+	o.raw(`"severity":`, severityJSON[e.Severity])
 	e.appendSource(&o)
-	o.text("tenant", e.Tenant)
-	o.name("time")
+	o.text(`"tenant":`, e.Tenant)
+	o.name(`"time":`)
 	o.b = append(AppendTime(append(o.b, '"'), e.Time, 9), '"')
 	return append(o.b, '}')
 }
@@ -221,46 +237,46 @@ func (e *Event) AppendCanonical(b []byte) []byte {
 // that both forms share them.
 
 func (e *Event) appendActor(o *object) {
-	in := o.open("actor")
-	in.text("email", e.Actor.Email)
-	in.text("id", e.Actor.ID)
-	in.text("name", e.Actor.Name)
-	behalf := in.open("on_behalf_of")
-	behalf.text("email", e.Behalf.Email)
-	behalf.text("id", e.Behalf.ID)
-	behalf.text("name", e.Behalf.Name)
-	behalf.text("type", e.Behalf.Type)
+	in := o.open(`"actor":`)
+	in.text(`"email":`, e.Actor.Email)
+	in.text(`"id":`, e.Actor.ID)
+	in.text(`"name":`, e.Actor.Name)
+	behalf := in.open(`"on_behalf_of":`)
+	behalf.text(`"email":`, e.Behalf.Email)
+	behalf.text(`"id":`, e.Behalf.ID)
+	behalf.text(`"name":`, e.Behalf.Name)
+	behalf.text(`"type":`, e.Behalf.Type)
 	in.close(behalf)
-	in.text("type", e.Actor.Type)
+	in.text(`"type":`, e.Actor.Type)
 	o.close(in)
 }
 
 func (e *Event) appendResource(o *object) {
-	in := o.open("resource")
-	in.text("id", e.Resource.ID)
-	in.text("name", e.Resource.Name)
-	in.text("path", e.Resource.Path)
-	in.text("type", e.Resource.Type)
+	in := o.open(`"resource":`)
+	in.text(`"id":`, e.Resource.ID)
+	in.text(`"name":`, e.Resource.Name)
+	in.text(`"path":`, e.Resource.Path)
+	in.text(`"type":`, e.Resource.Type)
 	o.close(in)
 }
 
 func (e *Event) appendSource(o *object) {
-	in := o.open("source")
-	in.text("ip", e.Source.IP)
-	in.text("user_agent", e.Source.UserAgent)
+	in := o.open(`"source":`)
+	in.text(`"ip":`, e.Source.IP)
+	in.text(`"user_agent":`, e.Source.UserAgent)
 	o.close(in)
 }
 
 func (e *Event) appendRequest(o *object) {
-	in := o.open("request")
+	in := o.open(`"request":`)
 	if e.Request.Duration != 0 {
-		in.name("duration_ms")
+		in.name(`"duration_ms":`)
 		in.b = AppendMilliseconds(in.b, e.Request.Duration)
 	}
-	in.text("id", e.Request.ID)
-	in.text("method", e.Request.Method)
+	in.text(`"id":`, e.Request.ID)
+	in.text(`"method":`, e.Request.Method)
 	if e.Request.Status != 0 {
-		in.name("status")
+		in.name(`"status":`)
 		in.b = strconv.AppendInt(in.b, int64(e.Request.Status), 10)
 	}
 	o.close(in)

@@ -229,3 +229,16 @@ func TestTextIsTheFieldItNames(t *testing.T) {
 	}()
 	e.Text(Status)
 }
+
+func TestEnumsInJSONAreTheirNames(t *testing.T) {
+	for o := range NumOutcomes {
+		if want := string(AppendString(nil, o.String())); outcomeJSON[o] != want {
+			t.Errorf("outcome %d is %s in JSON, want %s", o, outcomeJSON[o], want)
+		}
+	}
+	for s := range NumSeverities {
+		if want := string(AppendString(nil, s.String())); severityJSON[s] != want {
+			t.Errorf("severity %d is %s in JSON, want %s", s, severityJSON[s], want)
+		}
+	}
+}

@@ -19,7 +19,12 @@ type segPart struct {
 func (p *segPart) code(f annal.Field, row uint32) uint32 { return p.seg.Code(f, int(row)) }
 func (p *segPart) key(row uint32) int64                  { return p.seg.TimeAt(int(row)) }
 func (p *segPart) position(row uint32) uint64            { return p.seg.PositionAt(int(row)) }
-func (p *segPart) read(row uint32, e *annal.Event) error { return p.rows().Read(int(row), e) }
+
+// read, like every read of a part, runs inside the guard of the whole query.
+func (p *segPart) read(row uint32, e *annal.Event) error {
+	p.rows().Fill(int(row), e)
+	return nil
+}
 
 // text panics with the damage it meets, as the segment's own reads do; read
 // guards the query as a whole.
