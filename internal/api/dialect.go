@@ -95,15 +95,16 @@ func (c *Call) identify() error {
 	if err != nil {
 		return err
 	}
-	c.Caller, c.visible = caller, caller.Tenants
-	if err := c.permit(&caller); err != nil {
+	c.Caller = caller // also of a call that is refused
+	if err := c.permit(&c.Caller); err != nil {
 		return err
 	}
+	c.visible = c.Caller.Tenants
 	if c.tenant == "" {
 		c.tenant = c.Header.Get("X-Tenant-ID")
 	}
 	if c.tenant != "" {
-		if !caller.sees(c.tenant) {
+		if !c.Caller.sees(c.tenant) {
 			return &fault{status: http.StatusForbidden, code: "tenant_access_denied", message: "this token has no rights over the tenant that the request names"}
 		}
 		c.visible = []string{c.tenant}

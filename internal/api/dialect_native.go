@@ -30,12 +30,12 @@ func native() Dialect {
 		"interval":  single(interval),
 	})
 	followed := nativeParams(nativeFilters(), map[string]Param{"position": single(position)})
+	audits := tenantAudits()
+	audits["POST /v1/events"], audits["POST /v1/tokens"], audits["DELETE /v1/tokens/{id}"] = itself, "token.created", "token.revoked"
 	return Dialect{
 		Name: "native", BadParam: http.StatusBadRequest, ErrorType: "application/problem+json", Fail: nativeFail,
-		Audits: map[string]string{
-			"POST /v1/events": itself, "POST /v1/tokens": "token.created", "DELETE /v1/tokens/{id}": "token.revoked",
-		},
-		Routes: []Route{
+		Audits: audits,
+		Routes: append(tenantRoutes(), []Route{
 			{"GET /v1/events", "audit:read", 200, byAccept(
 				offer{[]string{"application/json"}, list(page, showNativePage)},
 				offer{[]string{"application/x-ndjson", "application/ndjson", "application/jsonl"}, stream(endless, ndjson())},
@@ -50,7 +50,7 @@ func native() Dialect {
 			{"GET /v1/tokens", "audit:admin", 200, listTokens},
 			{"POST /v1/tokens", "audit:admin", 201, createToken},
 			{"DELETE /v1/tokens/{id}", "audit:admin", 200, revokeToken},
-		},
+		}...),
 	}
 }
 

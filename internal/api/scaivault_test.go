@@ -363,7 +363,7 @@ func TestS0_35_CommonQuestions(t *testing.T) {
 
 // administers reports whether a route is not about events.
 func administers(pattern string) bool {
-	for _, part := range []string{"/tokens", "/v1/access", "/v1/config/", "/v1/users", "/v1/groups", "/v1/roles", "/v1/clients"} {
+	for _, part := range []string{"/tokens", "/v1/access", "/v1/config/", "/v1/tenants", "/v1/users", "/v1/groups", "/v1/roles", "/v1/clients"} {
 		if strings.Contains(pattern, part) {
 			return true
 		}

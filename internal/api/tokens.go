@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"annal"
+	"annal/internal/identity"
 )
 
 // maxSmallBody bounds the bodies of requests that are not events.
@@ -21,6 +22,8 @@ type tokenBody struct {
 	Partner string   `json:"partner"`
 	Scopes  []string `json:"scopes"`
 	Expires string   `json:"expires"` // ISO 8601; "": never
+
+	Standing identity.Standing `json:"standing"`
 }
 
 // createToken makes a token and shows its secret, once.
@@ -29,7 +32,7 @@ func createToken(c *Call) error {
 	if err := c.readSmall(&body); err != nil {
 		return err
 	}
-	spec := TokenSpec{Subject: body.Subject, Tenant: body.Tenant, Partner: body.Partner, Scopes: body.Scopes}
+	spec := TokenSpec{Subject: body.Subject, Tenant: body.Tenant, Partner: body.Partner, Scopes: body.Scopes, Standing: body.Standing}
 	if body.Expires != "" {
 		t, err := readTime(body.Expires)
 		if err != nil {
@@ -81,7 +84,7 @@ func tokenResource(t *Token) annal.Resource {
 // facts is what an event says of a token.
 func (t *Token) facts() map[string]any {
 	facts := map[string]any{"subject": t.Subject, "scopes": t.Scopes}
-	for name, v := range map[string]string{"tenant": t.Tenant, "partner": t.Partner} {
+	for name, v := range map[string]string{"tenant": t.Tenant, "partner": t.Partner, "standing": string(t.Standing)} {
 		if v != "" {
 			facts[name] = v
 		}
@@ -110,6 +113,7 @@ func (c *Call) showToken(t *Token, secret string) {
 	w.timeMember("expires", t.Expires, 6)
 	w.timeMember("revoked", t.Revoked, 6)
 	w.timeMember("last_used", t.LastUsed, 0)
+	w.given("standing", string(t.Standing))
 	w.close('}')
 }
 

@@ -325,3 +325,67 @@ func BenchmarkAuthenticate(b *testing.B) {
 		}
 	}
 }
+
+func TestWhoMayManageTenants(t *testing.T) {
+	c := &clock{noon}
+	dir := t.TempDir()
+	s := open(t, dir, c)
+	super, mine, theirs := &Caller{}, &Caller{Partner: "mine"}, &Caller{Partner: "theirs"}
+	see := func(by *Caller) *Caller {
+		seen := *by
+		if seen.Partner != "" {
+			seen.Tenants = s.TenantsOf(seen.Partner)
+		}
+		return &seen
+	}
+	made, err := s.CreateTenant(see(mine), Tenant{ID: "acme", Name: "Acme Inc."})
+	if err != nil || made.Partner != "mine" || !made.Created.Equal(noon) {
+		t.Fatal(made, err)
+	}
+	one := &Caller{Tenant: "acme", Tenants: []string{"acme"}}
+	for name, try := range map[string]func() error{
+		"another's partner":  func() error { _, err := s.CreateTenant(see(mine), Tenant{ID: "b", Partner: "theirs"}); return err },
+		"by a tenant":        func() error { _, err := s.CreateTenant(one, Tenant{ID: "b"}); return err },
+		"taken":              func() error { _, err := s.CreateTenant(see(theirs), Tenant{ID: "acme"}); return err },
+		"annal's own":        func() error { _, err := s.CreateTenant(see(mine), Tenant{ID: "annal"}); return err },
+		"no profile":         func() error { _, err := s.CreateTenant(super, Tenant{ID: "b", Profile: "x"}); return err },
+		"change, theirs":     func() error { _, _, err := s.ChangeTenant(see(theirs), Tenant{ID: "acme"}); return err },
+		"change, own tenant": func() error { _, _, err := s.ChangeTenant(one, Tenant{ID: "acme"}); return err },
+		"change, move": func() error {
+			_, _, err := s.ChangeTenant(see(mine), Tenant{ID: "acme", Partner: "theirs"})
+			return err
+		},
+		"remove, theirs":     func() error { _, err := s.RemoveTenant(see(theirs), "acme"); return err },
+		"remove, own tenant": func() error { _, err := s.RemoveTenant(one, "acme"); return err },
+	} {
+		if err := try(); err == nil {
+			t.Errorf("%s: it was done", name)
+		}
+	}
+	if s.TenantName("acme") != "Acme Inc." || s.TenantName("x") != "x" {
+		t.Error("TenantName does not give the name, or else the id")
+	}
+	_, secret := create(t, s, &Caller{}, TokenSpec{Subject: "x", Tenant: "acme", Scopes: []string{ScopeRead}})
+	if _, err := s.RemoveTenant(see(mine), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Chain{s}).Authenticate(t.Context(), "Bearer "+secret); !errors.Is(err, ErrRevoked) {
+		t.Errorf("a token of a deleted tenant: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, c)
+	if _, known := s.Tenant("acme"); known || len(s.TenantsOf("mine")) != 0 {
+		t.Error("a deleted tenant is back after a restart")
+	}
+	if _, err := s.CreateTenant(see(theirs), Tenant{ID: "acme"}); err == nil {
+		t.Error("another partner took over an id whose events may still be there")
+	}
+	if _, err := s.CreateTenant(see(mine), Tenant{ID: "acme"}); err != nil {
+		t.Error(err)
+	}
+	if list := s.SeenTenants(see(mine)); len(list) != 1 || list[0].ID != "acme" {
+		t.Errorf("seen: %v", list)
+	}
+}

@@ -55,6 +55,7 @@ type Store struct {
 	cache    map[[sha256.Size]byte]*verified
 	used     map[string]time.Time // uses not yet stored
 	tenants  map[string]Tenant
+	gone     map[string]Tenant   // that were deleted
 	partners map[string][]string // partner → ids of tenants, in order
 
 	directories map[string]*directory // by tenant
@@ -81,7 +82,7 @@ func Open(cfg Config) (*Store, error) {
 	s := &Store{
 		now: cfg.Now, rand: cfg.Rand, db: db,
 		cache: map[[sha256.Size]byte]*verified{}, used: map[string]time.Time{},
-		tenants: map[string]Tenant{}, partners: map[string][]string{}, directories: map[string]*directory{},
+		tenants: map[string]Tenant{}, gone: map[string]Tenant{}, partners: map[string][]string{}, directories: map[string]*directory{},
 		addresses: newPaces(addressBurst, addressEvery), subjects: newPaces(subjectBurst, subjectEvery),
 		locks: locks{keys: map[string]failing{}},
 	}
@@ -118,6 +119,10 @@ func (s *Store) load(dir string) (err error) {
 			var t Tenant
 			if err := json.Unmarshal(v, &t); err != nil {
 				return fmt.Errorf("tenant %s: %w", k, err)
+			}
+			if !t.Deleted.IsZero() {
+				s.gone[t.ID] = t
+				return nil
 			}
 			s.tenants[t.ID] = t
 			if t.Partner != "" {

@@ -6,23 +6,15 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
 
 	"annal"
+	"annal/internal/identity"
 )
 
 // A Tenant is somebody with a log of their own.
-type Tenant struct {
-	ID      string    `json:"id"`
-	Partner string    `json:"partner,omitempty"` // who looks after it, if anybody
-	Profile string    `json:"profile,omitempty"` // whose defaults it follows: see Profiles
-	Created time.Time `json:"created"`
-}
-
-// Profiles returns the profiles that a tenant may have.
-func Profiles() []string { return []string{"scaivault", "dsv", "certifyclouds", "scaikey"} }
+type Tenant = identity.Tenant
 
 // nameRule is what ValidName demands.
 const nameRule = "must be 1 to 128 of A-Z a-z 0-9 . _ : @ -, beginning with a letter or digit"
@@ -103,13 +95,8 @@ func (s *Store) Register(ids []string) error {
 
 // SaveTenant creates or changes a tenant; when it was created stays.
 func (s *Store) SaveTenant(t Tenant) error {
-	switch {
-	case !ValidName(t.ID):
-		return annal.Invalid("id", nameRule)
-	case t.Partner != "" && !ValidName(t.Partner):
-		return annal.Invalid("partner", nameRule)
-	case t.Profile != "" && !slices.Contains(Profiles(), t.Profile):
-		return annal.Invalid("profile", "must be one of %v", Profiles())
+	if err := checkTenant(&t); err != nil {
+		return err
 	}
 	s.changes.Lock()
 	defer s.changes.Unlock()
@@ -159,6 +146,7 @@ func (s *Store) setTenants(tenants []Tenant) {
 func (s *Store) setTenant(t Tenant) {
 	old, known := s.tenants[t.ID]
 	s.tenants[t.ID] = t
+	delete(s.gone, t.ID)
 	if known && old.Partner == t.Partner {
 		return
 	}
