@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"annal/client"
+	"annal/internal/vfs"
 )
 
 // The exit codes, which scripts depend on.
@@ -47,6 +48,8 @@ func judge(err error) (code int, advice string) {
 		return exitUnreachable, adviseUnreachable(unreachable)
 	case errors.As(err, &refusal):
 		return judgeRefusal(refusal)
+	case errors.Is(err, vfs.ErrLocked):
+		return exitFailed, "One server at a time uses a data folder: stop that process, or give this one a folder of its own with --data."
 	}
 	return exitFailed, ""
 }

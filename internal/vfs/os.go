@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -118,21 +120,48 @@ func (OS) SyncDir(dir string) error {
 	return d.Sync()
 }
 
-// Lock takes flock(2) on a file. The file stays when the lock is released.
+// Lock takes flock(2) on a file. The file stays when the lock is released. It
+// tells people which process has the lock; what is not writable can be locked
+// too, and tells nobody.
 func (OS) Lock(name string) (io.Closer, error) {
-	f, err := os.OpenFile(filepath.FromSlash(name), os.O_RDWR|os.O_CREATE, filePerm)
+	name = filepath.FromSlash(name)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, filePerm)
+	if errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) {
+		if readable, again := os.Open(name); again == nil {
+			f, err = readable, nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	err = uninterrupted(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
 	if err == nil {
+		noteHolder(f)
 		return f, nil
 	}
-	f.Close()
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = ErrLocked
+		err = lockedBy(f)
 	}
+	f.Close()
 	return nil, fmt.Errorf("lock %s: %w", name, err)
+}
+
+// noteHolder writes this process's number into a lock file. It does not matter
+// when that fails: the lock is what counts.
+func noteHolder(f *os.File) {
+	if f.Truncate(0) == nil {
+		_, _ = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	}
+}
+
+// lockedBy returns ErrLocked with the holder's number, as far as it is noted.
+func lockedBy(f *os.File) error {
+	b := make([]byte, 32)
+	n, _ := f.ReadAt(b, 0)
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(b[:n]))); err == nil {
+		return fmt.Errorf("%w, number %d", ErrLocked, pid)
+	}
+	return ErrLocked
 }
 
 // An osFile is an *os.File that syncs as cheaply as is safe.
