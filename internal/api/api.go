@@ -79,6 +79,7 @@ type Auth interface {
 	// refusals have a method AuthCode() string.
 	Authenticate(ctx context.Context, header string) (Caller, error)
 	TenantAuth
+	PasswordAuth
 	// Allowed says what tenant's policies say to principals who want to do
 	// action on resource from an address.
 	Allowed(tenant string, principals []string, action, resource, remote string) identity.Verdict

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"annal"
 )
@@ -32,7 +31,10 @@ func certifyClouds() Dialect {
 			Route{"POST " + at + "/audit/entries", "audit:write", 200, receive(FormatCertifyClouds)},
 			Route{"GET " + at + "/audit/entries/{id}", "audit:read", 200, lookUp("entry", "id", func(c *Call, e *annal.Event) { appendCertifyEntry(&c.out, e) })},
 			Route{"GET " + at + "/audit/export", "audit:export", 200, certifyExport(certifyDownload())},
+			Route{"POST " + at + "/auth/login", "", 200, certifyLogin},
+			Route{"POST " + at + "/auth/logout", "", 200, certifyLogout},
 		)
+		d.Audits["POST "+at+"/auth/login"], d.Audits["POST "+at+"/auth/logout"] = eventLogin, eventLogout
 	}
 	return d
 }
@@ -65,9 +67,15 @@ func untilDay(a *Ask, v string) error {
 	if !ok || !date {
 		return until(a, v)
 	}
-	if day := t.Add(24 * time.Hour); annal.TimeKey(day) != annal.TimeKey(farEnd()) {
-		a.Until = day
+	if next := t.Add(day); annal.TimeKey(next) != annal.TimeKey(farEnd()) {
+		a.Until = next
 	}
+	a.late = append(a.late, func(_ *Call, a *Ask) error {
+		if a.Since.Equal(a.Until) && !a.Since.IsZero() {
+			return annal.Invalid("start_date", "is later than end_date")
+		}
+		return nil
+	})
 	return nil
 }
 

@@ -30,12 +30,12 @@ func scaiKey() Dialect {
 		BadParam: http.StatusUnprocessableEntity, ErrorType: "application/json", Fail: scaikeyFail,
 		Audits: map[string]string{"POST " + scaikeyBase: itself},
 		Routes: []Route{
-			{"GET " + scaikeyBase, "audit:read", 200, pages(scaikeyPages(), scaikeyShape())},
+			{"GET " + scaikeyBase, "audit:read", 200, forAuditors(pages(scaikeyPages(), scaikeyShape()))},
 			{"POST " + scaikeyBase, "audit:write", 200, receive(FormatScaiKey)},
-			{"GET " + scaikeyBase + "actions", "audit:read", 200, distinct(none, annal.Action, "actions")},
-			{"GET " + scaikeyBase + "resource-types", "audit:read", 200, distinct(none, annal.ResourceType, "resource_types")},
-			{"GET " + scaikeyBase + "stats", "audit:read", 200, scaikeyStats(scaikeyBounds())},
-			{"GET " + scaikeyBase + "{log_id}", "audit:read", 200, lookUp("audit_log", "log_id", showScaikeyEntry)},
+			{"GET " + scaikeyBase + "actions", "audit:read", 200, forAuditors(distinct(none, annal.Action, "actions"))},
+			{"GET " + scaikeyBase + "resource-types", "audit:read", 200, forAuditors(distinct(none, annal.ResourceType, "resource_types"))},
+			{"GET " + scaikeyBase + "stats", "audit:read", 200, forAuditors(scaikeyStats(scaikeyBounds()))},
+			{"GET " + scaikeyBase + "{log_id}", "audit:read", 200, forAuditors(lookUp("audit_log", "log_id", showScaikeyEntry))},
 		},
 	}
 }

@@ -46,3 +46,13 @@ func (c *Call) narrow(tenants []string) {
 	c.visible = tenants
 	c.Reader = counted{narrowTo(c.s.Reader, c.visible), &c.rows}
 }
+
+// forAuditors refuses callers who are neither admins nor auditors.
+func forAuditors(do Verb) Verb {
+	return func(c *Call) error {
+		if !c.Caller.Audits() {
+			return &fault{status: http.StatusForbidden, code: "role_required", message: "this is for admins and auditors"}
+		}
+		return do(c)
+	}
+}
