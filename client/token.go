@@ -20,6 +20,7 @@ type Token struct {
 	Expires  string   `json:"expires,omitempty"`
 	Revoked  string   `json:"revoked,omitempty"`
 	LastUsed string   `json:"last_used,omitempty"`
+	Standing string   `json:"standing,omitempty"` // auditor, or ""
 	Secret   string   `json:"token,omitempty"` // what callers send; shown by CreateToken, never again
 }
 

@@ -28,6 +28,7 @@ type cli struct {
 	Summary summaryCmd `cmd:"" help:"Count events by action, identity and resource."`
 	Tail    tailCmd    `cmd:"" help:"Show the newest events, and follow the log."`
 	Token   tokenCmd   `cmd:"" help:"Make, list and revoke tokens."`
+	Tenant  tenantCmd  `cmd:"" help:"Make, list, change and delete tenants, and say who administers them."`
 	Bench   benchCmd   `cmd:"" help:"Measure a server, and check its answers."`
 	Check   checkCmd   `cmd:"" help:"Verify every byte of a data folder that no server uses."`
 	Version versionCmd `cmd:"" help:"Say which annal this is."`

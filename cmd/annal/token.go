@@ -24,6 +24,7 @@ type tokenCreateCmd struct {
 	ForTenant  string   `placeholder:"ID" help:"Bind it to this tenant." xor:"bound"`
 	ForPartner string   `placeholder:"ID" help:"Bind it to this partner's tenants." xor:"bound"`
 	Expires    string   `placeholder:"TIME" help:"When it ends: a time, or a period such as 90d or 12h. Unset: never."`
+	Standing   string   `enum:",auditor" default:"" help:"auditor: it may also ask what is for admins and auditors alone."`
 	JSON       bool     `name:"json" help:"Print the token and what is known of it as JSON."`
 }
 
@@ -45,7 +46,7 @@ func (t *tokenCreateCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	made, err := c.CreateToken(ctx, client.Token{
-		Subject: t.Subject, Tenant: t.ForTenant, Partner: t.ForPartner, Scopes: t.Scope, Expires: expires,
+		Subject: t.Subject, Tenant: t.ForTenant, Partner: t.ForPartner, Scopes: t.Scope, Expires: expires, Standing: t.Standing,
 	})
 	if err != nil {
 		return err
