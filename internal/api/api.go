@@ -78,8 +78,8 @@ type Auth interface {
 	// Authenticate says who calls with the given Authorization header. Its
 	// refusals have a method AuthCode() string.
 	Authenticate(ctx context.Context, header string) (Caller, error)
-	TenantAuth
 	PasswordAuth
+	TenantAuth
 	// Allowed says what tenant's policies say to principals who want to do
 	// action on resource from an address.
 	Allowed(tenant string, principals []string, action, resource, remote string) identity.Verdict
@@ -154,8 +154,8 @@ const (
 	MaxRequestID         = 128      // bytes of an X-Request-ID
 )
 
-// Config is what a handler works with. Reader, Ingest, Auth and CursorKey are
-// required.
+// Config is what a handler works with. Reader, Ingest, Auth, Directory,
+// Destinations and CursorKey are required.
 type Config struct {
 	Reader    Reader
 	Ingest    Ingester
@@ -169,6 +169,9 @@ type Config struct {
 	Version string                      // shown by /v1/health
 	Ready   func(context.Context) error // says what keeps the server from serving; nil: nothing
 	Closing <-chan struct{}             // closed to end tails before a shutdown; nil: never
+
+	Directory    Directory    // who tenants know
+	Destinations Destinations // the SIEMs of tenants
 
 	// TenantName is how a tenant is called; nil: by its id.
 	TenantName func(tenant string) string

@@ -29,14 +29,48 @@ func dsv() Dialect {
 			"/v1/download/", "/v1/token/", "/v1/heartbeat/", "/v1/config/", "/v1/users/", "/v1/groups/", "/v1/roles/", "/v1/clients/",
 		},
 		BadParam: http.StatusBadRequest, ErrorType: "application/json", Fail: dsvFail, Credential: bareOrBearer,
-		Audits: map[string]string{"POST /v1/audit": itself},
-		Routes: []Route{
+		Audits: dsvAudits(),
+		Routes: slices.Concat([]Route{
 			{"GET /v1/audit", "audit:read", 200, list(page, showDsvPage)},
 			{"POST /v1/audit", "audit:write", 200, receive(FormatDSV)},
 			{"GET /v1/download/audit", "audit:read", 200, archive(download, "audit", dsvRecords)},
 			{"GET /v1/heartbeat", "", 200, heartbeat},
-		},
+			{"POST /v1/token", "", 200, grantToken},
+		}, dsvPeople(), dsvPolicies(), dsvSIEMs()),
 	}
+}
+
+// dsvAudits names the event that each route leaves. As in DSV's catalogue, who
+// reads accounts, policies and SIEMs is recorded too.
+func dsvAudits() map[string]string {
+	audits := map[string]string{
+		"POST /v1/audit": itself,
+		"POST /v1/token": eventLogin,
+
+		"GET /v1/users/{name}": "user.read", "PUT /v1/users/{name}": "user.updated", "DELETE /v1/users/{name}": "user.deleted",
+		"GET /v1/users/{name}/groups": "user.groups_read",
+		"GET /v1/groups/{name}":       "group.read", "DELETE /v1/groups/{name}": "group.deleted",
+		"POST /v1/groups/{name}/members": "group.member_added", "DELETE /v1/groups/{name}/members": "group.member_removed",
+		"GET /v1/roles/{name}": "role.read", "PUT /v1/roles/{name}": "role.updated", "DELETE /v1/roles/{name}": "role.deleted",
+		"GET /v1/clients/{id}": "client.read", "DELETE /v1/clients/{id}": "client.deleted",
+
+		"GET /v1/config/policies/{path...}": "policy.read", "PUT /v1/config/policies/{path...}": "policy.updated",
+		"DELETE /v1/config/policies/{path...}":              "policy.deleted",
+		"GET /v1/config/policies/{path}/version/{version}":  "policy.read",
+		"PUT /v1/config/policies/{path}/rollback/{version}": "policy.rolled_back",
+		"PUT /v1/config/policies/{path}/restore":            "policy.restored",
+		"GET /v1/config/policies/{path}/restore":            "policy.restored",
+
+		"GET /v1/config/siem/{name}": "siem.read", "PUT /v1/config/siem/{name}": "siem.updated", "DELETE /v1/config/siem/{name}": "siem.deleted",
+	}
+	for path, thing := range map[string]string{
+		"users": "user", "groups": "group", "roles": "role", "clients": "client", "config/policies": "policy", "config/siem": "siem",
+	} {
+		for _, end := range []string{"", "/"} {
+			audits["POST /v1/"+path+end], audits["GET /v1/"+path+end] = thing+".created", thing+".listed"
+		}
+	}
+	return audits
 }
 
 func dsvParams() Params {

@@ -20,6 +20,8 @@ import (
 	"annal"
 	"annal/internal/annaltest"
 	"annal/internal/auth"
+	"annal/internal/forward"
+	"annal/internal/identity"
 	"annal/internal/ingest"
 )
 
@@ -37,6 +39,7 @@ type world struct {
 	cfg   Config
 	h     *server
 	check *checker
+	siems *forward.Store
 
 	tokens map[string]token // made before
 }
@@ -54,7 +57,13 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w.auth = store
+	if w.siems, err = forward.Open(forward.Config{Dir: t.TempDir(), Now: w.now, Rand: rand.Reader}); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
+		if err := w.siems.Close(); err != nil {
+			t.Error(err)
+		}
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
@@ -62,7 +71,7 @@ func newWorld(t testing.TB) *world {
 	w.cfg = Config{
 		Reader: w.log, Ingest: ingester{ingest.New(ingest.Config{Log: w.log, Now: w.now})},
 		Auth: authority{store, auth.Chain{store, store.Signed()}}, CursorKey: []byte("the key of the test's cursors 32"), Now: w.now,
-		Access: reads{w.reads},
+		Access: reads{w.reads}, Directory: store, Destinations: destinations{w.siems},
 	}
 	w.restart()
 	return w
@@ -256,6 +265,37 @@ type ingester struct{ *ingest.Ingest }
 func (in ingester) Receive(ctx context.Context, r IngestRequest) (IngestResult, error) {
 	res, err := in.Ingest.Receive(ctx, ingest.Request{Body: r.Body, Format: ingest.FormatNamed(r.Format), Tenant: r.Tenant, Allow: r.Allow, Key: r.Key})
 	return IngestResult(res), err
+}
+
+type destinations struct{ *forward.Store }
+
+func (d destinations) Create(tenant string, v Destination) (Destination, error) {
+	made, err := d.Store.Create(tenant, forward.Destination(v))
+	return Destination(made), err
+}
+
+func (d destinations) Destination(tenant, name string) (Destination, error) {
+	v, err := d.Store.Destination(tenant, name)
+	return Destination(v), err
+}
+
+func (d destinations) Update(tenant string, v Destination) (before, after Destination, err error) {
+	old, is, err := d.Store.Update(tenant, forward.Destination(v))
+	return Destination(old), Destination(is), err
+}
+
+func (d destinations) Delete(tenant, name string) (Destination, error) {
+	v, err := d.Store.Delete(tenant, name)
+	return Destination(v), err
+}
+
+func (d destinations) Search(tenant string, q identity.Search) (identity.Found[Destination], error) {
+	found, err := d.Store.Search(tenant, q)
+	shown := identity.Found[Destination]{Total: found.Total, Next: found.Next, Limit: found.Limit}
+	for _, v := range found.Items {
+		shown.Items = append(shown.Items, Destination(v))
+	}
+	return shown, err
 }
 
 type authority struct {

@@ -24,6 +24,7 @@ import (
 	"annal"
 	"annal/internal/api"
 	"annal/internal/auth"
+	"annal/internal/forward"
 	"annal/internal/ingest"
 	"annal/internal/store"
 	"annal/internal/vfs"
@@ -49,6 +50,7 @@ type Server struct {
 	greeting io.Writer
 	store    *store.Store
 	auth     *auth.Store
+	forward  *forward.Store
 	chain    auth.Chain // the kinds of tokens that are accepted
 	access   accessLog
 	metrics  *metrics
@@ -109,6 +111,11 @@ func (s *Server) open(deps Deps) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, s.auth.Close)
+	s.forward, err = forward.Open(forward.Config{Dir: s.cfg.Data, Now: deps.Now, Rand: rand.Reader})
+	if err != nil {
+		return err
+	}
+	s.closers = append(s.closers, s.forward.Close)
 	if s.chain, err = s.credentials(); err != nil {
 		return err
 	}
@@ -131,6 +138,8 @@ func (s *Server) handler(deps Deps, cursorKey []byte) http.Handler {
 		Reader:       s.store,
 		Ingest:       ingester{ingest.New(ingest.Config{Log: s.store, Now: deps.Now, Guard: guard}), s.metrics},
 		Auth:         authority{s.auth, s.chain},
+		Directory:    s.auth,
+		Destinations: destinations{s.forward},
 		Access:       s.access,
 		CursorKey:    cursorKey,
 		Now:          deps.Now,
