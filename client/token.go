@@ -21,7 +21,7 @@ type Token struct {
 	Revoked  string   `json:"revoked,omitempty"`
 	LastUsed string   `json:"last_used,omitempty"`
 	Standing string   `json:"standing,omitempty"` // auditor, or ""
-	Secret   string   `json:"token,omitempty"` // what callers send; shown by CreateToken, never again
+	Secret   string   `json:"token,omitempty"`    // what callers send; shown by CreateToken, never again
 }
 
 // CreateToken makes a token from t's Subject, Tenant or Partner, Scopes and

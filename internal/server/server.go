@@ -139,6 +139,7 @@ func (s *Server) handler(deps Deps, cursorKey []byte) http.Handler {
 		Ingest:       ingester{ingest.New(ingest.Config{Log: s.store, Now: deps.Now, Guard: guard}), s.metrics},
 		Auth:         authority{s.auth, s.chain},
 		Directory:    s.auth,
+		TenantName:   s.auth.TenantName,
 		Destinations: destinations{s.forward},
 		Access:       s.access,
 		CursorKey:    cursorKey,
