@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"annal"
@@ -208,6 +209,7 @@ func Handler(cfg Config) http.Handler {
 	if s.Now == nil {
 		s.Now = time.Now
 	}
+	s.reference = sync.OnceValues(referenceHTML)
 	if s.Rand == nil {
 		s.Rand = rand.Reader
 	}

@@ -46,6 +46,8 @@ func native() Dialect {
 			{"GET /v1/events/summary", "audit:read", 200, summarize(counted, nativeCounts(), showNativeSummary)},
 			{"GET /v1/events/values/{field}", "audit:read", 200, values(distinct, showNativeValues)},
 			{"GET /v1/events/tail", "audit:read", 200, tail(followed)},
+			{"GET /v1/openapi.yaml", "", 200, showDocument},
+			{"GET /v1/docs", "", 200, showReference},
 			{accessRoute, "audit:admin", 200, onAccess(list(page, showNativePage))},
 			{"GET /v1/tokens", "audit:admin", 200, listTokens},
 			{"POST /v1/tokens", "audit:admin", 201, createToken},

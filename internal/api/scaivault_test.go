@@ -376,6 +376,8 @@ func TestS1_4_ScopeOfEveryRoute(t *testing.T) {
 		for _, route := range d.Routes {
 			want := "audit:read"
 			switch {
+			case strings.Contains(route.Pattern, "/docs"), strings.Contains(route.Pattern, "/openapi.yaml"):
+				want = ""
 			case strings.Contains(route.Pattern, "/health"), route.Pattern == "GET /v1/heartbeat", route.Pattern == "POST /v1/token", strings.Contains(route.Pattern, "/auth/"):
 				want = ""
 			case administers(route.Pattern):

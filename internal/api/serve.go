@@ -21,6 +21,7 @@ type server struct {
 	zstds     sync.Pool     // of *zstd.Decoder
 	own       recorder
 	snapshots snapshots
+	reference func() ([]byte, error) // the page, made when it is first asked for
 }
 
 // maxPooled bounds the buffers that are kept for reuse.
