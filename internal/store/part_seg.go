@@ -132,8 +132,10 @@ func (x *sealed) runs(p *plan) []*run {
 	return []*run{r}
 }
 
-func (x *sealed) open(p *plan) []*run {
-	ranges := x.ranges(p)
+func (x *sealed) open(p *plan) []*run { return x.openRanges(p, x.ranges(p)) }
+
+// openRanges returns the runs of some ranges of x's rows.
+func (x *sealed) openRanges(p *plan, ranges []rowRange) []*run {
 	if len(ranges) == 0 {
 		return nil
 	}

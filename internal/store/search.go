@@ -168,16 +168,6 @@ func (v *view) runs(p *plan) []*run {
 	return out
 }
 
-// count counts what p selects, without order.
-func (v *view) count(ctx context.Context, p *plan) (uint64, error) {
-	total := uint64(0)
-	err := each(&watch{ctx: ctx}, v.runs(p), func(r *run, rows []uint32) error {
-		total += uint64(len(rows))
-		return nil
-	})
-	return total, err
-}
-
 // each calls fn with all matching rows of the runs, some at a time, in no order.
 func each(w *watch, list []*run, fn func(r *run, rows []uint32) error) error {
 	for len(list) > 0 {
