@@ -91,7 +91,10 @@ type counting struct {
 	outcomes [annal.NumOutcomes]uint64
 	min, max int64                   // time keys
 	buckets  map[int64]*annal.Bucket // by interval since 1970
-	codes    []uint32                // scratch
+	near     *annal.Bucket           // one of them, for keys from nearMin to nearMax
+	nearMin  int64
+	nearMax  int64
+	codes    []uint32 // scratch
 	marks    []uint8
 	times    []int64
 }
@@ -163,19 +166,32 @@ func (c *counting) event(key int64, outcome uint8) {
 	}
 }
 
+// bucket counts an event in its interval. Events come nearly in order of time,
+// so that most are in the interval of the one before.
 func (c *counting) bucket(key int64, outcome uint8) {
-	i := key / int64(c.agg.Interval)
-	if key%int64(c.agg.Interval) < 0 {
+	if c.near == nil || key < c.nearMin || key > c.nearMax {
+		c.turnTo(key)
+	}
+	c.near.N++
+	if outcome != uint8(annal.Success) {
+		c.near.Failed++
+	}
+}
+
+// turnTo makes near the interval of key.
+func (c *counting) turnTo(key int64) {
+	length := int64(c.agg.Interval)
+	i := key / length
+	if key%length < 0 {
 		i--
 	}
-	b := c.buckets[i]
-	if b == nil {
-		b = &annal.Bucket{Start: annal.KeyTime(i * int64(c.agg.Interval))}
-		c.buckets[i] = b
+	if c.near = c.buckets[i]; c.near == nil {
+		c.near = &annal.Bucket{Start: annal.KeyTime(i * length)}
+		c.buckets[i] = c.near
 	}
-	b.N++
-	if outcome != uint8(annal.Success) {
-		b.Failed++
+	c.nearMin, c.nearMax = key, key // at the ends of time, the product may run over
+	if i > math.MinInt64/length && i < math.MaxInt64/length-1 {
+		c.nearMin, c.nearMax = i*length, i*length+length-1
 	}
 }
 
