@@ -109,7 +109,7 @@ func (c *Call) follow(q annal.Query, from uint64) error {
 // began with.
 func (c *Call) stillAllowed() bool {
 	caller, err := c.s.Auth.Authenticate(c.Context(), c.credential())
-	return err == nil && slices.Contains(caller.Scopes, c.route.Scope) && slices.Equal(caller.Tenants, c.Caller.Tenants)
+	return err == nil && c.permit(&caller) == nil && slices.Equal(caller.Tenants, c.Caller.Tenants)
 }
 
 // A feed hands events from the log's goroutine to the connection's.

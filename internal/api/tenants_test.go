@@ -39,14 +39,20 @@ func (a authority) RankUser(by *Caller, tenant, user string, standing identity.S
 // rights.
 func (w *world) signIn(name string, standing identity.Standing, reach identity.Reach) token {
 	w.t.Helper()
-	if err := w.auth.Register([]string{"acme"}); err != nil {
+	return w.member("acme", name, standing, reach)
+}
+
+// member is signIn for a user of any tenant.
+func (w *world) member(tenant, name string, standing identity.Standing, reach identity.Reach) token {
+	w.t.Helper()
+	if err := w.auth.Register([]string{tenant}); err != nil {
 		w.t.Fatal(err)
 	}
 	u := identity.User{Name: name, Standing: standing, Reach: reach}
-	if _, err := w.auth.CreateUser("root", "acme", u, "correct horse"); err != nil {
+	if _, err := w.auth.CreateUser("root", tenant, u, "correct horse"); err != nil {
 		w.t.Fatal(err)
 	}
-	g, err := w.auth.GrantPassword(w.t.Context(), identity.Login{Tenant: "acme", Name: name, Secret: "correct horse", Remote: "10.0.0.1"})
+	g, err := w.auth.GrantPassword(w.t.Context(), identity.Login{Tenant: tenant, Name: name, Secret: "correct horse", Remote: "10.0.0.1"})
 	if err != nil {
 		w.t.Fatal(err)
 	}
