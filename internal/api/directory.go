@@ -64,6 +64,8 @@ type Destinations interface {
 	Update(tenant string, d Destination) (before, after Destination, err error)
 	Delete(tenant, name string) (Destination, error)
 	Search(tenant string, q identity.Search) (identity.Found[Destination], error)
+	// Forget removes all of a tenant that is no more.
+	Forget(tenant string) error
 }
 
 // A Destination is a SIEM that a tenant's events go to.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"annal"
+	"annal/internal/auth"
 	"annal/internal/identity"
 )
 
@@ -196,6 +197,13 @@ func TestS2_13_S2_14_S2_17_SIEMEndpoints(t *testing.T) {
 	}
 	w.get(w.tenantAdmin("other"), "/v1/config/siem/second").refused(404, "")
 	w.get(w.super("audit:read"), "/v1/config/siem/second").refused(403, "")
+	if err := w.auth.SaveTenant(auth.Tenant{ID: "acme"}); err != nil {
+		t.Fatal(err)
+	}
+	w.ask(w.super(), "DELETE", "/v1/tenants/acme", "").ok()
+	if found, err := w.siems.Search("acme", identity.Search{}); err != nil || found.Total != 0 {
+		t.Errorf("a tenant that is no more has %d SIEMs, %v", found.Total, err)
+	}
 	var actions []string
 	for _, e := range w.log.Events() {
 		if strings.Contains(string(e.AppendJSON(nil)), "hec-token") {

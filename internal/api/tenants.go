@@ -107,6 +107,9 @@ func deleteTenant(c *Call) error {
 		return asNotFound(err, "tenant")
 	}
 	c.note(Change{Tenant: OwnTenant, Resource: tenantResource(&t), Old: t})
+	if err := c.s.Destinations.Forget(t.ID); err != nil {
+		return err
+	}
 	c.showTenant(&t)
 	return nil
 }

@@ -153,6 +153,29 @@ func TestS2_14_S2_17_DestinationsSurviveARestart(t *testing.T) {
 	}
 }
 
+func TestATenantThatIsForgottenLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	mustCreate(t, s, "acme", "main-siem")
+	mustCreate(t, s, "acme", "second")
+	mustCreate(t, s, "acme2", "main-siem")
+	if err := s.Forget("acme"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Forget("never-seen"); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	for tenant, want := range map[string]int{"acme": 0, "acme2": 1} {
+		if found, err := s.Search(tenant, identity.Search{}); err != nil || found.Total != want {
+			t.Errorf("%s has %d, %v; want %d", tenant, found.Total, err, want)
+		}
+	}
+}
+
 func deleted(s *Store) error { _, err := s.Delete("acme", "main-siem"); return err }
 func updated(s *Store) error { _, _, err := s.Update("acme", good()); return err }
 func read(s *Store) error    { _, err := s.Destination("acme", "main-siem"); return err }

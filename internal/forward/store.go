@@ -13,6 +13,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"annal"
 	"annal/internal/identity"
@@ -59,7 +60,7 @@ type Store struct {
 func Open(cfg Config) (*Store, error) {
 	name := filepath.Join(cfg.Dir, StateFile)
 	db, err := bolt.Open(name, 0o600, &bolt.Options{Timeout: openWait})
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open %s: another annal uses it", name)
 	}
 	if err != nil {
@@ -230,6 +231,28 @@ func (s *Store) Delete(tenant, name string) (Destination, error) {
 	defer s.mu.Unlock()
 	delete(s.tenants[tenant], name)
 	return r.Destination, nil
+}
+
+// Forget removes all of a tenant's destinations.
+func (s *Store) Forget(tenant string) error {
+	s.changes.Lock()
+	defer s.changes.Unlock()
+	err := s.db.Update(func(tx *bolt.Tx) error {
+		b := tx.Bucket(bucketDestinations)
+		for name := range s.tenants[tenant] { // nobody writes to it: changes is held
+			if err := b.Delete([]byte(place(tenant, name))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("forget the destinations of %s: %w", tenant, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.tenants, tenant)
+	return nil
 }
 
 // Search returns the page of a tenant's destinations whose name, kind or host

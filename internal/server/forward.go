@@ -33,6 +33,9 @@ func (d destinations) Delete(tenant, name string) (api.Destination, error) {
 	return api.Destination(v), err
 }
 
+// Forget removes all of a tenant's.
+func (d destinations) Forget(tenant string) error { return d.store.Forget(tenant) }
+
 // Search finds some.
 func (d destinations) Search(tenant string, q identity.Search) (identity.Found[api.Destination], error) {
 	found, err := d.store.Search(tenant, q)
