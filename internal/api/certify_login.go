@@ -53,7 +53,7 @@ func certifyLogin(c *Call) error {
 	grant, err := c.s.Auth.GrantPassword(c.ctx, identity.Login{
 		Tenant: c.loginTenant(), Name: body.Username, Secret: body.Password, Remote: c.RemoteAddr, Lifetime: certifySession,
 	})
-	who := annal.Actor{Type: "user", ID: "users:" + strings.TrimPrefix(strings.ToLower(body.Username), "user:"), Name: body.Username}
+	who := annal.Actor{Type: "user", ID: identity.KindUser + ":" + strings.TrimPrefix(strings.ToLower(body.Username), identity.KindUser+":"), Name: body.Username}
 	if err != nil {
 		c.noteFailedLogin(c.s.Auth.HomeOf(c.loginTenant(), body.Username), who, err)
 		return err
@@ -63,7 +63,7 @@ func certifyLogin(c *Call) error {
 		return err
 	}
 	who.ID = grant.Subject
-	c.note(Change{Tenant: grant.Tenant, Actor: who, New: map[string]any{"username": body.Username, "token_id": grant.TokenID}})
+	c.note(Change{Tenant: grant.Tenant, Actor: who, Message: "User logged in", New: map[string]any{"username": body.Username, "token_id": grant.TokenID}})
 	c.setCookie(grant.Access, int(grant.Lifetime/time.Second))
 	w := &c.out
 	w.open('{')
@@ -91,10 +91,10 @@ func (c *Call) noteFailedLogin(home string, who annal.Actor, err error) {
 		reason = refused.AuthCode()
 	}
 	facts := map[string]any{"username": fit(annal.ActorName, who.Name), "reason": reason}
-	c.note(Change{Action: eventLoginFailed, Tenant: home, Actor: who, Outcome: annal.Denied, ErrorCode: reason, New: facts})
+	c.note(Change{Action: eventLoginFailed, Tenant: home, Actor: who, Outcome: annal.Denied, ErrorCode: reason, Message: "Failed login attempt", New: facts})
 	var locked interface{ JustLocked() bool }
 	if errors.As(err, &locked) && locked.JustLocked() {
-		c.note(Change{Action: eventLocked, Tenant: home, Actor: who, Outcome: annal.Denied, ErrorCode: reason, New: facts})
+		c.note(Change{Action: eventLocked, Tenant: home, Actor: who, Outcome: annal.Denied, ErrorCode: reason, Message: "Account locked after failures", New: facts})
 	}
 }
 
@@ -105,6 +105,7 @@ func certifyLogout(c *Call) error {
 		return err
 	}
 	c.Caller = caller
+	c.note(Change{Message: "User logged out"})
 	c.setCookie("", -1)
 	c.out.open('{')
 	c.out.textMember("status", "ok")
