@@ -111,6 +111,9 @@ func updateUser(c *Call) error {
 	if err != nil {
 		return dsvError(err, "")
 	}
+	if err := c.mayChange(&old); err != nil {
+		return err
+	}
 	var password *string
 	if body.Password != "" {
 		password = &body.Password
@@ -133,6 +136,9 @@ func deleteUser(c *Call) error {
 	old, err := readUser(c, c.administered(), c.values[0])
 	if err != nil {
 		return dsvError(err, "")
+	}
+	if err := c.mayChange(&old); err != nil {
+		return err
 	}
 	if err := c.s.Directory.DeleteUser(c.administered(), old.Name); err != nil {
 		return dsvError(err, "")

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"annal"
 	"annal/internal/identity"
 )
 
@@ -62,6 +63,18 @@ func (c *Call) deed() (action, resource string) {
 		return "list", resource
 	}
 	return "read", resource
+}
+
+// mayChange refuses to change a user whose standing reaches further than the
+// caller's own: a new password would give it away.
+func (c *Call) mayChange(u *identity.User) error {
+	by := &c.Caller
+	super := by.Tenant == "" && by.Partner == ""
+	reaches := u.Reach == identity.OwnTenant || u.Reach == identity.OwnPartner && by.Partner != "" || super
+	if u.Standing == identity.Ordinary || by.Standing == identity.Admin && reaches {
+		return nil
+	}
+	return &annal.ForbiddenError{Index: -1, Reason: "nobody changes a user whose standing reaches further than their own"}
 }
 
 // Audits reports whether c may use what is for admins and auditors alone.

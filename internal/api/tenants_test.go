@@ -249,3 +249,33 @@ func TestStandingsAreGivenAndTaken(t *testing.T) {
 	w.ask(w.super(), "PUT", "/v1/tenants/acme/standings/ada", `{}`).ok()
 	w.get(ada, "/v1/events").refused(403, "insufficient_scope")
 }
+
+// A new password would give a standing away, so that only who stands as high
+// sets one.
+func TestNobodyTakesOverAHigherStanding(t *testing.T) {
+	w := newWorld(t)
+	partnerOf(w, "mine", "acme")
+	for name, reach := range map[string]identity.Reach{"own": "", "partners": identity.OwnPartner, "super": identity.Everywhere} {
+		w.signIn(name, identity.Admin, reach)
+	}
+	w.policy("all", "allow", []string{"users:clerk"}, []string{"<.*>"}, []string{"<.*>"})
+	callers := map[string]token{"clerk": w.signIn("clerk", "", ""), "own": w.of("acme"), "partners": w.partner("mine"), "super": w.super()}
+	may := map[string]string{"clerk": "", "own": "own", "partners": "own partners", "super": "own partners super"}
+	for caller, by := range callers {
+		for _, user := range []string{"own", "partners", "super"} {
+			want := 403
+			if slices.Contains(strings.Fields(may[caller]), user) {
+				want = 200
+			}
+			if a := w.ask(by, "PUT", "/v1/users/"+user, `{"displayName":"x"}`, "X-Tenant-ID", "acme", "Content-Type", "application/json"); a.Code != want {
+				t.Errorf("%s changes %s: %d %s, want %d", caller, user, a.Code, a.Body, want)
+			}
+			if a := w.ask(by, "DELETE", "/v1/users/"+user, "", "X-Tenant-ID", "acme"); want == 403 && a.Code != 403 {
+				t.Errorf("%s deletes %s: %d %s", caller, user, a.Code, a.Body)
+			} else if a.Code < 300 {
+				w.signIn(user, identity.Admin, map[string]identity.Reach{"partners": identity.OwnPartner, "super": identity.Everywhere}[user])
+			}
+		}
+	}
+	w.ask(callers["clerk"], "PUT", "/v1/users/clerk", `{"displayName":"x"}`, "Content-Type", "application/json").ok()
+}

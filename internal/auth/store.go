@@ -13,6 +13,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // The files of a data folder that auth keeps.
@@ -73,7 +74,7 @@ type Store struct {
 func Open(cfg Config) (*Store, error) {
 	name := filepath.Join(cfg.Dir, StateFile)
 	db, err := bolt.Open(name, 0o600, &bolt.Options{Timeout: openWait})
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open %s: another annal uses it", name)
 	}
 	if err != nil {
