@@ -241,3 +241,20 @@ func TestWhatSurvivesEveryPairOfDialects(t *testing.T) {
 		t.Errorf("%s does not have this table (run with -update):\n%s", file, table.String())
 	}
 }
+
+// docs/mapping.md has every field and every event that annal writes itself.
+func TestMappingIsComplete(t *testing.T) {
+	text := string(readFile(t, "../../docs/mapping.md"))
+	for _, f := range annal.Fields {
+		if !strings.Contains(text, "`"+f.Name+"`") {
+			t.Errorf("the field %s is not there", f.Name)
+		}
+	}
+	for _, d := range dialects() {
+		for _, action := range d.Audits {
+			if action != itself && !strings.Contains(text, "`"+action+"`") {
+				t.Errorf("annal's own event %s is not there", action)
+			}
+		}
+	}
+}

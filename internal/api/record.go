@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -137,6 +138,9 @@ func (c *Call) ownEvent(action string, ch *Change, err error) annal.Event {
 	if e.Resource.Path == "" {
 		e.Resource.Path = c.ownPath()
 	}
+	if e.Message == "" {
+		e.Message = ownMessage(&e)
+	}
 	e.Severity = annal.Info
 	if e.Outcome != annal.Success {
 		e.Severity = annal.Warning
@@ -146,6 +150,15 @@ func (c *Call) ownEvent(action string, ch *Change, err error) annal.Event {
 	}
 	e.Extra = c.ownExtra(ch)
 	return e
+}
+
+// ownMessage puts a change into words: "token created: ada".
+func ownMessage(e *annal.Event) string {
+	text := strings.NewReplacer(".", " ", "_", " ").Replace(e.Action)
+	if e.Outcome != annal.Success {
+		text += " (" + e.Outcome.String() + ")"
+	}
+	return text + ": " + cmp.Or(e.Resource.Name, e.Resource.Path)
 }
 
 // outcomeOf tells how a request ended by the status of its answer.

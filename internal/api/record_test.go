@@ -72,7 +72,7 @@ func TestTokenChangesAreEvents(t *testing.T) {
 	}
 	e := es[0]
 	if e.Tenant != "acme" || e.Action != "token.created" || e.Actor.ID != "root" || e.Source.IP != "192.0.2.1" || e.Source.UserAgent != "curl/8" ||
-		e.Request.ID != "req_a" || e.Request.Method != "POST" || e.Request.Status != 201 || e.Resource.Path != "tokens:"+made.text("id") || e.Flags != "" {
+		e.Request.ID != "req_a" || e.Request.Method != "POST" || e.Request.Status != 201 || e.Resource.Path != "tokens:"+made.text("id") || e.Message != "token created: ada" || e.Flags != "" {
 		t.Errorf("created: %+v", e)
 	}
 	if want := `"new":{"scopes":["audit:read"],"subject":"ada","tenant":"acme"}`; !strings.Contains(e.Extra, want) || !strings.Contains(e.Extra, `"caller_id":"tok_`) {

@@ -41,6 +41,9 @@ func TestS2_11_DeedsOfTheCatalogue(t *testing.T) {
 		{"PUT", "config:policies:a:b", "404", "policy.updated", "failure"}, {"GET", "config:auth:x", "200", "auth_provider.read", "success"},
 		{"GET", "secrets:a:b::description", "404", "read", "failure"}, {"POST", "secrets:a", "201", "write", "success"},
 		{"DELETE", "home:users:a:x", "403", "delete", "denied"}, {"POST", "config", "500", "settings.created", "failure"},
+		{"POST", "groups:g:members", "200", "group.member_added", "success"}, {"DELETE", "groups:g:members", "204", "group.member_removed", "success"},
+		{"PUT", "config:policies:a:b:rollback:3", "200", "policy.rolled_back", "success"}, {"GET", "users:bob:restore", "200", "user.restored", "success"},
+		{"GET", "clients", "200", "client.listed", "success"}, {"GET", "secrets", "200", "list", "success"}, {"GET", "config", "500", "settings.read", "failure"},
 		{"rotate", "secrets:a", "200", "rotate", "success"},
 	} {
 		e := receiveForm(t, DSV, `{"principal":"users:a","action":"`+tt.method+`","path":"`+tt.path+`","status":`+tt.status+`}`)

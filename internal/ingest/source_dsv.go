@@ -74,26 +74,59 @@ func isMethod(s string) bool {
 // for those of secrets.
 func guessDeed(method, path string, outcome annal.Outcome) string {
 	family, rest, _ := strings.Cut(path, ":")
-	if family == "token" && method == "POST" {
-		if outcome == annal.Success {
-			return "auth.login.success"
-		}
-		return "auth.login.failed"
-	}
 	if family == "config" && rest != "" {
-		family, _, _ = strings.Cut(rest, ":")
+		family, rest, _ = strings.Cut(rest, ":")
 	}
-	noun, known := map[string]string{
+	noun := map[string]string{
 		"users": "user", "groups": "group", "roles": "role", "clients": "client", "engines": "engine", "pools": "pool",
 		"siem": "siem", "policies": "policy", "auth": "auth_provider", "config": "settings",
 	}[family]
-	deeds := map[string]string{"POST": "write", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
-	if known {
-		noun += "."
-		deeds = map[string]string{"POST": "created", "PUT": "updated", "PATCH": "updated", "DELETE": "deleted"}
+	switch {
+	case family == "token" && method == "POST" && outcome == annal.Success:
+		return "auth.login.success"
+	case family == "token" && method == "POST":
+		return "auth.login.failed"
+	case noun == "":
+		return secretDeed(method, rest)
+	case family == "config" && method == "GET":
+		return "settings.read"
 	}
-	if deed, ok := deeds[method]; ok {
-		return noun + deed
+	return noun + "." + settingDeed(method, rest)
+}
+
+// secretDeed is what a method does to a secret, in ScaiVault's words.
+func secretDeed(method, rest string) string {
+	switch {
+	case method == "GET" && rest == "":
+		return "list"
+	case method == "GET", method == "HEAD":
+		return "read"
+	case method == "DELETE":
+		return "delete"
 	}
-	return noun + "read"
+	return "write"
+}
+
+// settingDeed is what a method does to a user, a policy and the like; rest is
+// the path behind its kind.
+func settingDeed(method, rest string) string {
+	switch {
+	case strings.HasSuffix(rest, ":members") && method == "POST":
+		return "member_added"
+	case strings.HasSuffix(rest, ":members") && method == "DELETE":
+		return "member_removed"
+	case strings.HasSuffix(rest, ":restore"):
+		return "restored"
+	case strings.Contains(rest, ":rollback:"):
+		return "rolled_back"
+	case method == "GET" && rest == "":
+		return "listed"
+	case method == "GET", method == "HEAD":
+		return "read"
+	case method == "POST":
+		return "created"
+	case method == "DELETE":
+		return "deleted"
+	}
+	return "updated"
 }
