@@ -21,6 +21,8 @@ type PasswordAuth interface {
 	GrantPassword(ctx context.Context, l identity.Login) (identity.Grant, error)
 	// EndSession voids a refresh token and all that follow from its login.
 	EndSession(refresh string) error
+	// EndToken voids the token of a login before it expires; other tokens stay.
+	EndToken(header string) error
 	// HomeOf returns the tenant that a login concerns: the named one if there is
 	// such a tenant, else the only one that knows the user, or "".
 	HomeOf(tenant, user string) string
@@ -98,13 +100,17 @@ func (c *Call) noteFailedLogin(home string, who annal.Actor, err error) {
 	}
 }
 
-// certifyLogout takes the cookie away. The token itself lasts until it expires.
+// certifyLogout ends the token of a login and takes the cookie away. A token
+// that is no login's stays.
 func certifyLogout(c *Call) error {
 	caller, err := c.s.Auth.Authenticate(c.ctx, c.credential())
 	if err != nil {
 		return err
 	}
 	c.Caller = caller
+	if err := c.s.Auth.EndToken(c.credential()); err != nil {
+		return err
+	}
 	c.note(Change{Message: "User logged out"})
 	c.setCookie("", -1)
 	c.out.open('{')

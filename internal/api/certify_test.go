@@ -199,11 +199,14 @@ func TestS3_6_LoginAndLogout(t *testing.T) {
 		w.get(token{}, at+"/audit/entries", "Cookie", cookie.Name+"="+cookie.Value).ok()
 		w.get(token{}, "/v1/events", "Cookie", cookie.Name+"="+cookie.Value).refused(401, "authentication_required")
 		out := w.ask(token{}, "POST", at+"/auth/logout", "", "Cookie", cookie.Name+"="+cookie.Value, "X-Forwarded-Proto", "https").ok()
+		w.get(by, "/audit/entries").refused(401, "token_revoked")
 		if gone := out.Result().Cookies()[0]; gone.MaxAge >= 0 || gone.Value != "" || !gone.Secure {
 			t.Errorf("cookie is %v", gone)
 		}
 	}
 	w.ask(token{}, "POST", "/auth/logout", "").refused(401, "authentication_required")
+	w.ask(w.of("acme"), "POST", "/auth/logout", "").ok()
+	w.get(w.of("acme"), "/audit/entries").ok() // an opaque token is no login
 	wrong := `{"username":"ada","password":"wrong"}`
 	w.ask(token{}, "POST", "/auth/login", wrong, "X-Tenant-ID", "nowhere").refused(401, "invalid_credentials")
 	for a := w.ask(token{}, "POST", "/auth/login", wrong); a.Code != 429; a = w.ask(token{}, "POST", "/auth/login", wrong) {
@@ -223,7 +226,7 @@ func TestS3_6_LoginAndLogout(t *testing.T) {
 			t.Errorf("a password is in %s", e.AppendJSON(nil))
 		}
 	}
-	if count["auth.login.success in acme"] != 2 || count["auth.logout in acme"] != 2 || count["auth.account.locked in acme"] != 1 ||
+	if count["auth.login.success in acme"] != 2 || count["auth.logout in acme"] != 3 || count["auth.account.locked in acme"] != 1 ||
 		count["auth.login.failed in acme"] < 3 || count["auth.login.failed in annal"] != 1 {
 		t.Errorf("events are %v", count)
 	}

@@ -140,23 +140,34 @@ func unverified(credential string, into any) bool {
 
 // Authenticate says whose token credential is.
 func (k Signed) Authenticate(_ context.Context, credential string) (Caller, error) {
-	signed, err := jose.ParseSignedCompact(credential, []jose.SignatureAlgorithm{signingAlgorithm})
+	c, err := k.store.claimsOf(credential)
 	if err != nil {
-		return Caller{}, ErrInvalid
+		return Caller{}, err
 	}
-	payload, err := signed.Verify(&k.store.signer.key.PublicKey)
-	if err != nil {
-		return Caller{}, ErrInvalid
-	}
-	var c claims
-	if err := json.Unmarshal(payload, &c); err != nil || c.Issuer != Self {
-		return Caller{}, ErrInvalid
-	}
-	if k.store.now().Unix() >= c.Expires {
-		return Caller{}, ErrExpired
+	if k.store.isEnded(c.ID) {
+		return Caller{}, ErrRevoked
 	}
 	who := session{Tenant: c.Tenant, Kind: c.Kind, Name: c.Name, Stamp: c.Stamp}
 	caller, err := who.caller(k.store)
 	caller.TokenID = c.ID
 	return caller, err
+}
+
+// claimsOf returns what a token of ours says, if it is one and has not expired.
+func (s *Store) claimsOf(credential string) (c claims, err error) {
+	signed, err := jose.ParseSignedCompact(credential, []jose.SignatureAlgorithm{signingAlgorithm})
+	if err != nil {
+		return c, ErrInvalid
+	}
+	payload, err := signed.Verify(&s.signer.key.PublicKey)
+	if err != nil {
+		return c, ErrInvalid
+	}
+	if err := json.Unmarshal(payload, &c); err != nil || c.Issuer != Self {
+		return c, ErrInvalid
+	}
+	if s.now().Unix() >= c.Expires {
+		return c, ErrExpired
+	}
+	return c, nil
 }

@@ -55,6 +55,7 @@ type Store struct {
 	epoch    uint64       // counts revocations, so that none is overtaken by a look-up
 	cache    map[[sha256.Size]byte]*verified
 	used     map[string]time.Time // uses not yet stored
+	ended    map[string]int64     // tokens of logins that were ended → when they expire
 	tenants  map[string]Tenant
 	gone     map[string]Tenant   // that were deleted
 	partners map[string][]string // partner → ids of tenants, in order
@@ -82,7 +83,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		now: cfg.Now, rand: cfg.Rand, db: db,
-		cache: map[[sha256.Size]byte]*verified{}, used: map[string]time.Time{},
+		cache: map[[sha256.Size]byte]*verified{}, used: map[string]time.Time{}, ended: map[string]int64{},
 		tenants: map[string]Tenant{}, gone: map[string]Tenant{}, partners: map[string][]string{}, directories: map[string]*directory{},
 		addresses: newPaces(addressBurst, addressEvery), subjects: newPaces(subjectBurst, subjectEvery),
 		locks: locks{keys: map[string]failing{}},
@@ -106,7 +107,7 @@ func (s *Store) load(dir string) (err error) {
 	}
 	empty := false
 	err = s.db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketTokens, bucketHashes, bucketTenants, bucketDirectory, bucketRefresh} {
+		for _, name := range [][]byte{bucketTokens, bucketHashes, bucketTenants, bucketDirectory, bucketRefresh, bucketEnded} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -114,6 +115,9 @@ func (s *Store) load(dir string) (err error) {
 		k, _ := tx.Bucket(bucketTokens).Cursor().First()
 		empty = k == nil
 		if err := s.loadDirectories(tx); err != nil {
+			return err
+		}
+		if err := s.loadEnded(tx); err != nil {
 			return err
 		}
 		return tx.Bucket(bucketTenants).ForEach(func(k, v []byte) error {

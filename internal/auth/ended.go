@@ -1,0 +1,96 @@
+package auth
+
+import (
+	"encoding/json"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// bucketEnded holds the id of a login's token that was ended before its time →
+// when it expires, in Unix seconds.
+var bucketEnded = []byte("ended")
+
+// MaxEnded bounds the tokens that are kept as ended. There are more only when as
+// many people sign out within a day.
+const MaxEnded = 100_000
+
+// EndToken voids the token of a login, given as an Authorization header, before
+// it expires. It leaves tokens of other kinds as they are.
+func (s *Store) EndToken(header string) error {
+	credential, err := bearer(header)
+	if err != nil || !s.Signed().Recognises(credential) {
+		return nil
+	}
+	c, err := s.claimsOf(credential)
+	if err != nil {
+		return nil // it is void already
+	}
+	s.changes.Lock()
+	defer s.changes.Unlock()
+	now := s.now().Unix()
+	if err := s.update(func(tx *bolt.Tx) error { return putEnded(tx, c.ID, c.Expires, now) }); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, expires := range s.ended {
+		if expires <= now {
+			delete(s.ended, id)
+		}
+	}
+	s.ended[c.ID] = c.Expires
+	return nil
+}
+
+// putEnded notes an ended token and forgets those that have expired.
+func putEnded(tx *bolt.Tx, id string, expires, now int64) error {
+	b := tx.Bucket(bucketEnded)
+	var gone [][]byte
+	kept := 0
+	err := b.ForEach(func(k, v []byte) error {
+		var at int64
+		if err := json.Unmarshal(v, &at); err != nil || at <= now {
+			gone = append(gone, k)
+			return nil
+		}
+		kept++
+		return nil
+	})
+	for _, k := range gone {
+		if err == nil {
+			err = b.Delete(k)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if kept >= MaxEnded {
+		return &RateError{After: time.Hour}
+	}
+	v, err := json.Marshal(expires)
+	if err != nil {
+		return err
+	}
+	return b.Put([]byte(id), v)
+}
+
+// loadEnded reads which tokens were ended.
+func (s *Store) loadEnded(tx *bolt.Tx) error {
+	return tx.Bucket(bucketEnded).ForEach(func(k, v []byte) error {
+		var at int64
+		if err := json.Unmarshal(v, &at); err != nil {
+			return err
+		}
+		s.ended[string(k)] = at
+		return nil
+	})
+}
+
+// isEnded reports whether the token with that id was ended.
+func (s *Store) isEnded(id string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, ended := s.ended[id]
+	return ended
+}
