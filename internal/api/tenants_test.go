@@ -1,10 +1,12 @@
 package api
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"annal"
 	"annal/internal/auth"
@@ -278,4 +280,27 @@ func TestNobodyTakesOverAHigherStanding(t *testing.T) {
 		}
 	}
 	w.ask(callers["clerk"], "PUT", "/v1/users/clerk", `{"displayName":"x"}`, "Content-Type", "application/json").ok()
+}
+
+func TestRefusalsSayWhenToTryAgain(t *testing.T) {
+	d := native()
+	for _, tt := range []struct {
+		err    error
+		status int
+		code   string
+		after  int
+	}{
+		{&auth.RateError{After: 1500 * time.Millisecond}, 429, "rate_limited", 2},
+		{&auth.RateError{After: time.Nanosecond}, 429, "rate_limited", 1},
+		{&auth.RateError{After: 15 * time.Minute, Locked: true}, 429, "account_locked", 900},
+		{&auth.UnreachableError{}, 503, "issuer_unavailable", 5},
+		{auth.ErrExpired, 401, "token_expired", 0},
+		{auth.ErrInvalid, 401, "token_invalid", 0},
+		{identity.ErrExists, 409, "conflict", 0},
+	} {
+		f := statusOf(fmt.Errorf("save: %w", tt.err), &d)
+		if f.Status != tt.status || f.Code != tt.code || f.retryAfter != tt.after {
+			t.Errorf("%v: %d %s after %d, want %d %s after %d", tt.err, f.Status, f.Code, f.retryAfter, tt.status, tt.code, tt.after)
+		}
+	}
 }
