@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -144,5 +145,59 @@ func TestUnrecordedChanges(t *testing.T) {
 	w.ask(root, "POST", "/v1/tokens", body).ok()
 	if es := w.log.Events(); len(es) != 2 || es[0].Request.Status != 201 || es[0].ID == es[1].ID {
 		t.Errorf("recorded %+v, want both changes", es)
+	}
+}
+
+// Whatever secrets go through the routes that change something, none of them is
+// in an event, be it that the change was made or refused.
+func TestOwnEventsHoldNoSecrets(t *testing.T) {
+	w := newWorld(t)
+	acme := w.of("acme")
+	const password, next, auth = "Correct-Horse-7-Staple", "Battery-Mount-8-Window", "hec-1f0f7a1c"
+	secrets := []string{password, next, auth}
+	keep := func(a answer, names ...string) {
+		t.Helper()
+		var body map[string]any
+		if err := json.Unmarshal(a.Body.Bytes(), &body); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if v, ok := body[name].(string); ok && v != "" {
+				secrets = append(secrets, v)
+			} else {
+				t.Errorf("no %s in %s", name, a.Body)
+			}
+		}
+	}
+	keep(w.ask(acme, "POST", "/v1/tokens", `{"subject":"ci","scopes":["audit:read"],"tenant":"acme"}`), "token")
+	w.ask(acme, "POST", "/v1/users", `{"userName":"bob","password":"`+password+`"}`).ok()
+	w.ask(acme, "POST", "/v1/users", `{"userName":"bob","password":"`+next+`"}`) // taken
+	w.ask(acme, "PUT", "/v1/users/bob", `{"password":"`+next+`"}`)
+	w.ask(acme, "POST", "/v1/roles", `{"name":"reader"}`).ok()
+	client := w.ask(acme, "POST", "/v1/clients", `{"role":"reader"}`).ok()
+	keep(client, "clientSecret")
+	siem := `{"siemType":"splunk","name":"main","host":"splunk.example","port":8088,"protocol":"https","endpoint":"/x","loggingFormat":"json","authMethod":"token","auth":"` + auth + `"}`
+	w.ask(acme, "POST", "/v1/config/siem", siem)
+	w.ask(acme, "POST", "/v1/config/siem", siem)
+	for _, p := range []string{password, next, "wrong-" + password} {
+		w.ask(token{}, "POST", "/v1/token", `{"grant_type":"password","username":"bob","password":"`+p+`"}`)
+		w.ask(token{}, "POST", "/auth/login", `{"username":"bob","password":"`+p+`"}`)
+	}
+	in := w.ask(token{}, "POST", "/v1/token", `{"grant_type":"client_credentials","client_id":"`+client.text("clientId")+`","client_secret":"`+client.text("clientSecret")+`"}`).ok()
+	keep(in, "accessToken")
+	events := w.log.Events()
+	if len(events) < 12 {
+		t.Errorf("only %d events", len(events))
+	}
+	for _, e := range events {
+		shown := string(e.AppendJSON(nil))
+		for _, secret := range secrets {
+			if strings.Contains(shown, secret) {
+				t.Errorf("%s is in %s", secret, shown)
+			}
+		}
+		if strings.Contains(shown, "$argon2") || strings.Contains(strings.ToLower(shown), `"hash"`) {
+			t.Errorf("a hash is in %s", shown)
+		}
 	}
 }
