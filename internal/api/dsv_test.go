@@ -186,7 +186,7 @@ func TestS2_15_FiltersSelectWhatTheyShow(t *testing.T) {
 	w := newWorld(t)
 	acme := w.of("acme")
 	rapid.Check(t, func(rt *rapid.T) {
-		for range rapid.IntRange(0, 4).Draw(rt, "events") {
+		for n := rapid.IntRange(0, 4).Draw(rt, "events"); n > 0 && w.log.End() < annal.MaxPage; n-- {
 			w.put(drawRecord(rt))
 		}
 		name := rapid.SampledFrom([]string{"principal", "path"}).Draw(rt, "filter")
@@ -199,15 +199,14 @@ func TestS2_15_FiltersSelectWhatTheyShow(t *testing.T) {
 		for _, record := range all.at("data").([]any) {
 			r := record.(map[string]any)
 			shown := r[name].(string)
-			if name == "path" && annal.Under(strings.ReplaceAll(shown, "/", ":"), strings.ReplaceAll(value, "/", ":")) || shown == value {
+			below := annal.Under(shown, value) || annal.Under(shown, strings.ReplaceAll(value, "/", ":")) || annal.Under(shown, strings.ReplaceAll(value, ":", "/"))
+			if name == "path" && below || name == "principal" && shown == value {
 				want = append(want, r["id"].(string))
 			}
 		}
 		target := "/v1/audit?limit=1000&" + name + "=" + url.QueryEscape(value)
-		if got := w.get(acme, target).ok().column("data", "id"); !slices.Equal(got, want) && len(all.at("data").([]any)) < 1000 {
-			if name != "path" || value == "secrets" || value == "token" || value == "t" {
-				rt.Errorf("%s selects %v, want %v", target, got, want)
-			}
+		if got := w.get(acme, target).ok().column("data", "id"); !slices.Equal(got, want) {
+			rt.Errorf("%s selects %v, want %v", target, got, want)
 		}
 	})
 }
