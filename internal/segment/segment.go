@@ -26,6 +26,7 @@ type Segment struct {
 	colSec   [numKinds][annal.NumFields]int // section numbers by kind and field; -1: none
 	idxSec   [numKinds][annal.NumFields]int
 	dicts    [annal.NumFields]atomic.Pointer[Dict]
+	remade   error
 }
 
 // Open opens a segment. Only the footers are read; every other part is verified
@@ -43,6 +44,7 @@ func Open(fs vfs.FS, dir, name string, logID [16]byte) (*Segment, error) {
 	if errors.Is(err, ErrForeign) {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.remade = err
 	if err := s.rebuild(fs, dir, logID); err != nil {
 		return nil, errors.Join(fmt.Errorf("rebuild the index of segment %s: %w", name, err), s.Close())
 	}
@@ -51,6 +53,9 @@ func Open(fs vfs.FS, dir, name string, logID [16]byte) (*Segment, error) {
 	}
 	return s, nil
 }
+
+// Remade says why [Open] made the index again; nil when it did not.
+func (s *Segment) Remade() error { return s.remade }
 
 // RebuildIndex makes the index of a segment again from its columns. Segments
 // that are open keep the index that they have.

@@ -160,6 +160,9 @@ func (s *Store) tryOpen(dir, name string) (*sealed, error) {
 	if err != nil {
 		return nil, err
 	}
+	if why := seg.Remade(); why != nil {
+		s.cfg.Logger.Warn("a damaged index was made again", "segment", name, "problem", why)
+	}
 	x := &sealed{Segment: seg, name: name}
 	x.refs.Store(1)
 	err = segment.Guard(func() error {

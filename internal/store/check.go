@@ -44,6 +44,11 @@ func Check(cfg Config) (r Report, err error) {
 		return r, err
 	}
 	s.checkSegments(&r)
+	if missing, err := s.logMissing(); err != nil {
+		return r, err
+	} else if missing != nil {
+		r.problem(missing)
+	}
 	found, err := wal.Check(wal.Config{FS: s.fs, Dir: s.path(walDir), LogID: s.identity.LogID}, s.manifest.Next)
 	for _, d := range found {
 		r.problem(fmt.Errorf("%s/%s", walDir, d))

@@ -30,6 +30,19 @@ func (s *Store) guarded(v *view, fn func() error) (healed bool, err error) {
 	return false, err
 }
 
+// reading runs fn over the current view, and anew when the damage that it met
+// was repaired.
+func (s *Store) reading(fn func(*view) error) error {
+	for tries := 0; ; tries++ {
+		v := s.acquire()
+		healed, err := s.guarded(v, func() error { return fn(v) })
+		s.release(v)
+		if !healed || tries == maxRepairs {
+			return err
+		}
+	}
+}
+
 // heal makes the index of x again and opens the segment anew in x's place. It
 // reports whether reads will no longer meet x.
 func (s *Store) heal(x *sealed) bool {

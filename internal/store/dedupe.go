@@ -118,9 +118,7 @@ func (d *deduper) find(s *Store, h uint64, e *annal.Event) (got foundEvent, foun
 	if recent {
 		s.settle(position + 1)
 	}
-	v := s.acquire()
-	defer s.release(v)
-	_, err = s.guarded(v, func() error {
+	err = s.reading(func(v *view) error {
 		got, found, err = d.findIn(s, v, e, position, recent)
 		return err
 	})
@@ -198,13 +196,10 @@ func (d *deduper) replay(s *Store, p *pending, k segment.Key) (verdict, error) {
 	}
 	p.known = true
 	s.settle(k.Position + uint64(k.Count))
-	v := s.acquire()
-	defer s.release(v)
-	_, err := s.guarded(v, func() error { return d.recall(s, v, p, k) })
-	if err != nil {
-		err = fmt.Errorf("%w: the first answer to this key cannot be read: %s", annal.ErrUnavailable, err)
+	if err := s.reading(func(v *view) error { return d.recall(s, v, p, k) }); err != nil {
+		return accepted, fmt.Errorf("%w: the first answer to this key cannot be read: %s", annal.ErrUnavailable, err)
 	}
-	return accepted, err
+	return accepted, nil
 }
 
 // recall completes the receipts of p, whose events k covers.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"annal"
@@ -18,6 +19,10 @@ func (s *Store) recover() error {
 		*s.commit.seqs.of(tenant) = seq
 	}
 	s.recallKeys()
+	missing, err := s.logMissing()
+	if err != nil {
+		return err
+	}
 	r := replay{s: s, mem: newMemtable(s.manifest.Next, 0)}
 	log, damage, err := wal.Open(wal.Config{
 		FS: s.fs, Dir: s.path(walDir), FileSize: s.cfg.WALFileSize, LogID: s.identity.LogID, Logger: s.cfg.Logger,
@@ -27,6 +32,10 @@ func (s *Store) recover() error {
 	}
 	s.wal = log
 	s.counters.walDamage.Store(uint64(len(damage)))
+	if missing != nil {
+		s.counters.walDamage.Add(1)
+		s.cfg.Logger.Error("the write-ahead log is missing", "file", missing.File, "problem", missing.Problem)
+	}
 	s.cur.mems = append(r.full, r.mem)
 	s.seals = make(chan *memtable, len(r.full)+1)
 	s.slot = make(chan struct{}, len(r.full)+1)
@@ -37,6 +46,19 @@ func (s *Store) recover() error {
 	s.commit.rows, s.commit.bytes = r.mem.cols.N, r.mem.size()
 	s.applied.Store(s.commit.next)
 	return nil
+}
+
+// logMissing says that nothing is there of a write-ahead log that was: segments
+// are made from it, and its newest file stays.
+func (s *Store) logMissing() (*DamageError, error) {
+	if s.manifest.Next == 0 {
+		return nil, nil
+	}
+	begun, err := wal.Begun(s.fs, s.path(walDir))
+	if err != nil || begun {
+		return nil, err
+	}
+	return &DamageError{s.path(walDir) + "/wal-*", "no file is there; events from position " + strconv.FormatUint(s.manifest.Next, 10) + " on are lost"}, nil
 }
 
 // recallKeys brings back the batch keys that segments remember, and the time

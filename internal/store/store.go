@@ -138,11 +138,19 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	s.cur = &view{}
-	if err := s.openSegments(); err != nil {
+	damaged, err := s.openSegments()
+	if err != nil {
 		return err
 	}
 	if err := s.recover(); err != nil {
 		return err
+	}
+	// Not before the write-ahead log has shown that it is of this log too: with
+	// a LOG from elsewhere every segment looks foreign.
+	for _, d := range damaged {
+		if err := s.setAside(d.segmentEntry, d.cause); err != nil {
+			return err
+		}
 	}
 	return s.removeOrphans()
 }
@@ -269,24 +277,28 @@ func (s *Store) removeOrphans() error {
 	return nil
 }
 
-// openSegments opens what the manifest names. A segment that is damaged is set
-// aside. One that the system does not let be read now may be sound: the log is
-// then not opened.
-func (s *Store) openSegments() error {
+// openSegments opens what the manifest names, and returns those that are
+// damaged. A segment that the system does not let be read now may be sound: the
+// log is then not opened.
+func (s *Store) openSegments() (damaged []unreadable, err error) {
 	for _, e := range s.manifest.Segments {
 		x, err := s.openSegment(e.Name)
 		if err != nil && !isLost(err) {
-			return fmt.Errorf("open segment %s: %w", e.Name, err)
+			return nil, fmt.Errorf("open segment %s: %w", e.Name, err)
 		}
 		if err != nil {
-			if err := s.setAside(e, err); err != nil {
-				return err
-			}
+			damaged = append(damaged, unreadable{e, err})
 			continue
 		}
 		s.cur.segs = append(s.cur.segs, x)
 	}
-	return nil
+	return damaged, nil
+}
+
+// An unreadable is a segment that is to be set aside.
+type unreadable struct {
+	segmentEntry
+	cause error
 }
 
 // isLost reports whether err says that a file is not there or not what was

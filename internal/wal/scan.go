@@ -52,6 +52,21 @@ func parseName(name string) (first, epoch uint64, free, ok bool) {
 	return first, epoch, false, found && dash && err1 == nil && err2 == nil
 }
 
+// Begun reports whether a folder holds a file of a log: from the first record
+// on there is always one.
+func Begun(disk vfs.FS, dir string) (bool, error) {
+	names, err := disk.List(dir)
+	if err != nil {
+		return false, fmt.Errorf("list log: %w", err)
+	}
+	for _, name := range names {
+		if _, _, free, ok := parseName(name); ok && !free {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // A folder is what a log's folder holds.
 type folder struct {
 	files []*logFile // in the order of their epochs
