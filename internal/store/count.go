@@ -59,7 +59,7 @@ func (x *sealed) counts(f *annal.Filter) func(g *rowRange) uint64 {
 	if len(f.Fields) != 1 {
 		return nil
 	}
-	is := func(*rowRange) uint64 { return 0 }
+	var is func(*rowRange) uint64
 	switch field := f.Fields[0]; {
 	case field == annal.ResultOutcome && !f.Prefix:
 		var asked [annal.NumOutcomes]bool
