@@ -14,9 +14,11 @@ BENCH_EVENTS ?= 10000000
 BENCH_JSON   ?= bin/bench.json
 BENCH_FLAGS  ?=
 PEERS_FLAGS  ?= --only annal,sqlite,duckdb
+FAULTS       := KillNine|Failing|Trouble|ReadOnly|SecondServer|Standstill|Spoiled|Foreign|Crowds|Hostile
 FUZZTIME     ?= 10s
+MINUTES      ?= 60
 
-.PHONY: help build demo demo-stop test test-race check lint fmt arch deps bench bench-peers fuzz clean
+.PHONY: help build demo demo-stop test test-race check lint fmt arch deps bench bench-peers fuzz crash soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +62,15 @@ bench-peers: build ## the same events and questions for other stores (PEERS_FLAG
 
 fuzz: ## every fuzzer for FUZZTIME
 	@scripts/fuzz $(FUZZTIME)
+
+# The faults of make test, more of each: 500 kills, 2,000 power cuts, every failing call, a minute's standstill.
+crash: deps ## every fault, at length (about half an hour)
+	ANNAL_CRASH_RUNS=2000 $(GO) test -timeout 30m -run 'PowerCut|Resume|Damage|Flipped|Files' ./internal/store/ ./internal/wal/
+	ANNAL_KILLS=500 ANNAL_FAILING_CALLS=1000 ANNAL_STANDSTILL_SECONDS=60 ANNAL_CROWD_SECONDS=30 \
+		$(GO) test -tags integration -timeout 60m -v -run '$(FAULTS)' ./cmd/annal/
+
+soak: deps ## model, power cuts, kills, crowds and hostile data in turn for MINUTES
+	@scripts/soak $(MINUTES)
 
 clean: ## remove what was built; data and caches stay
 	rm -rf bin

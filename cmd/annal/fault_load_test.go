@@ -1,0 +1,342 @@
+//go:build integration
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"annal"
+	"annal/client"
+)
+
+// maxResident is what a server may take of memory, whatever is asked of it.
+const maxResident = 800 << 20
+
+// resident is the most memory that the process ever had.
+func (p *process) resident(t *testing.T) int64 {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmHWM:" {
+			kib, err := strconv.ParseInt(fields[1], 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kib << 10
+		}
+	}
+	t.Fatal("the process's status has no VmHWM")
+	return 0
+}
+
+// checkResident holds the process to maxResident.
+func (p *process) checkResident(t *testing.T) {
+	t.Helper()
+	got := p.resident(t)
+	t.Logf("%d MiB resident at most", got>>20)
+	if got > maxResident {
+		t.Errorf("%d MiB were resident, at most %d are allowed", got>>20, maxResident>>20)
+	}
+}
+
+// holdings are what a server must give back: descriptors and goroutines.
+func (p *process) holdings(t *testing.T) (descriptors, goroutines int) {
+	t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	goroutines, err = strconv.Atoi(p.metric(t, "go_goroutines"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries), goroutines
+}
+
+// A crowd is everybody who is connected at once.
+type crowd struct {
+	t       *testing.T
+	p       *process
+	ctx     context.Context
+	wg      sync.WaitGroup
+	stored  atomic.Int64 // events
+	scanned atomic.Int64 // questions
+	tailed  atomic.Int64 // events, by all tails
+	slowest atomic.Int64 // append, ns
+}
+
+// add has n members do something until the crowd goes.
+func (c *crowd) add(n int, member func(i int)) {
+	for i := range n {
+		c.wg.Go(func() { member(i) })
+	}
+}
+
+// dial opens a connection that ends with the crowd.
+func (c *crowd) dial() (net.Conn, error) {
+	conn, err := net.Dial("tcp", strings.TrimPrefix(c.p.url, "http://"))
+	if err != nil {
+		c.t.Error(err)
+		return nil, err
+	}
+	context.AfterFunc(c.ctx, func() { _ = conn.Close() })
+	return conn, nil
+}
+
+func (c *crowd) header(method, path, accept string) string {
+	return method + " " + path + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + c.p.token + "\r\nAccept: " + accept + "\r\n"
+}
+
+// rest keeps a connection open that asks once and then says nothing more.
+func (c *crowd) rest(int) {
+	conn, err := c.dial()
+	if err != nil {
+		return
+	}
+	_, _ = io.WriteString(conn, c.header("GET", "/v1/health", "*/*")+"\r\n")
+	if line, err := bufio.NewReader(conn).ReadString('\n'); c.ctx.Err() == nil && !strings.Contains(line, " 200 ") {
+		c.t.Errorf("health answers %q, %v", line, err)
+	}
+	<-c.ctx.Done()
+}
+
+// writeSlowly sends a batch a few bytes at a time.
+func (c *crowd) writeSlowly(int) {
+	conn, err := c.dial()
+	if err != nil {
+		return
+	}
+	_, _ = io.WriteString(conn, c.header("POST", "/v1/events", "*/*")+"Content-Type: application/x-ndjson\r\nContent-Length: 1000000\r\n\r\n")
+	for c.ctx.Err() == nil {
+		if _, err := io.WriteString(conn, "      "); err != nil {
+			return
+		}
+		c.sleep(50 * time.Millisecond)
+	}
+}
+
+// readSlowly asks for the whole log and takes a little at a time.
+func (c *crowd) readSlowly(int) {
+	conn, err := c.dial()
+	if err != nil {
+		return
+	}
+	_, _ = io.WriteString(conn, c.header("GET", "/v1/events", "application/x-ndjson")+"\r\n")
+	b := make([]byte, 512)
+	for c.ctx.Err() == nil {
+		if _, err := conn.Read(b); err != nil {
+			return
+		}
+		c.sleep(100 * time.Millisecond)
+	}
+}
+
+func (c *crowd) sleep(d time.Duration) {
+	select {
+	case <-c.ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+func (c *crowd) tail(int) {
+	_ = c.p.client(c.t, 0).Tail(c.ctx, client.Tail{}, func(json.RawMessage) error { c.tailed.Add(1); return nil })
+}
+
+// scan asks what no index answers.
+func (c *crowd) scan(i int) {
+	asker := c.p.client(c.t, -1)
+	for n := 0; c.ctx.Err() == nil; n++ {
+		for _, err := range asker.Query(c.ctx, client.Query{Text: fmt.Sprintf("nowhere%d%d", i, n), Limit: 1}) {
+			if err != nil && c.ctx.Err() == nil {
+				c.t.Errorf("a question: %v", err)
+			}
+		}
+		c.scanned.Add(1)
+	}
+}
+
+// store appends batches of 200 events as fast as it may.
+func (c *crowd) store(i int) {
+	writer := c.p.client(c.t, -1)
+	for n := 0; c.ctx.Err() == nil; n++ {
+		events := batch(fmt.Sprintf("load-%d-%d", i, n), 200)
+		start := time.Now()
+		_, err := writer.Append(context.Background(), events)
+		if err != nil {
+			c.t.Errorf("append under load: %v", err)
+			return
+		}
+		c.stored.Add(int64(len(events)))
+		took := int64(time.Since(start))
+		for old := c.slowest.Load(); took > old && !c.slowest.CompareAndSwap(old, took); old = c.slowest.Load() {
+		}
+	}
+}
+
+// A thousand connections at once, of which some read slowly, some write slowly,
+// a hundred follow the log and some ask for all there is, while events come in:
+// these keep coming, memory stays bounded, and when all are gone nothing of them
+// is left.
+func TestCrowdsAreBorne(t *testing.T) {
+	p := serve(t, t.TempDir())
+	if _, err := p.client(t, -1).Append(t.Context(), batch("first", 100)); err != nil {
+		t.Fatal(err)
+	}
+	descriptors, goroutines := p.holdings(t)
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	c := &crowd{t: t, p: p, ctx: ctx}
+	c.add(4, c.store)
+	time.Sleep(time.Second)
+	alone := c.stored.Load()
+	c.add(100, c.tail)
+	c.add(100, c.readSlowly)
+	c.add(100, c.writeSlowly)
+	c.add(4, c.scan)
+	c.add(700, c.rest)
+	began, seconds := c.stored.Load(), number(t, "ANNAL_CROWD_SECONDS", 6)
+	time.Sleep(time.Duration(seconds) * time.Second)
+	rate := (c.stored.Load() - began) / int64(seconds)
+	leave()
+	c.wg.Wait()
+	t.Logf("%d events/s alone, %d beside the crowd; slowest append %v; %d scans, %d events tailed",
+		alone, rate, time.Duration(c.slowest.Load()), c.scanned.Load(), c.tailed.Load())
+	if rate < alone/100 || rate < 200 || c.scanned.Load() == 0 || c.tailed.Load() == 0 {
+		t.Error("somebody was starved")
+	}
+	p.checkResident(t)
+	for range 200 {
+		d, g := p.holdings(t)
+		if d <= descriptors+8 && g <= goroutines+8 { // a few connections of this test's own may rest
+			p.stop(t)
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	d, g := p.holdings(t)
+	t.Errorf("%d descriptors and %d goroutines are left, of %d and %d before", d, g, descriptors, goroutines)
+}
+
+// Data that is made to hurt is refused, or kept and counted rightly, in bounded
+// memory. ANNAL_HOSTILE multiplies it.
+func TestHostileDataIsBorne(t *testing.T) {
+	times := number(t, "ANNAL_HOSTILE", 1)
+	p := serve(t, t.TempDir())
+	c := p.client(t, -1)
+	stored := 0
+	send := func(n int, line func(i int) string) {
+		t.Helper()
+		const size = 1000
+		for from := 0; from < n; from += size {
+			var body strings.Builder
+			for i := from; i < min(from+size, n); i++ {
+				body.WriteString(line(i) + "\n")
+			}
+			if _, err := c.AppendNDJSON(t.Context(), []byte(body.String()), ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stored += n
+	}
+	count := func(name string, q client.Query, want int) {
+		t.Helper()
+		var out lineCounter
+		if err := c.Stream(t.Context(), q, client.NDJSON, &out); err != nil || int(out) != want {
+			t.Errorf("%s: %d events come back, want %d; %v", name, out, want, err)
+		}
+	}
+	for _, deep := range []string{strings.Repeat("[", 1<<20), strings.Repeat(`{"a":`, 200_000), `{"extra":` + strings.Repeat("[", 500_000) + strings.Repeat("]", 500_000) + "}"} {
+		if _, err := c.AppendNDJSON(t.Context(), []byte(deep), ""); err == nil || !strings.Contains(err.Error(), "answered 4") {
+			t.Errorf("a megabyte of nesting: got %v, want a refusal", err)
+		}
+	}
+	one := func(member string) func(int) string {
+		return func(i int) string { return `{"action":"read",` + fmt.Sprintf(member, i) + `}` }
+	}
+	send(20_000*times, one(`"actor":{"id":"user:crowd"},"tenant":"tenant-%d"`))
+	count("one event in each tenant", client.Query{Where: map[annal.Field][]string{annal.ActorID: {"user:crowd"}}}, 20_000*times)
+	count("one of many tenants", client.Query{Where: map[annal.Field][]string{annal.Tenant: {"tenant-77"}}}, 1)
+	send(200_000*times, one(`"actor":{"id":"user:%d"},"tenant":"whale"`))
+	count("one of many identities", client.Query{Where: map[annal.Field][]string{annal.ActorID: {"user:4711"}}}, 1)
+	send(20_000, one(`"actor":{"id":"user:instant"},"time":"2020-02-02T02:02:02.000000002Z","session":"s%d"`))
+	instant := time.Date(2020, 2, 2, 2, 2, 2, 2, time.UTC)
+	count("all at one nanosecond", client.Query{From: instant, To: instant}, 20_000)
+	count("none a nanosecond later", client.Query{From: instant.Add(1), To: instant.Add(1)}, 0)
+	send(9999, func(i int) string {
+		return fmt.Sprintf(`{"action":"age","actor":{"id":"user:old"},"time":"%04d-01-01T00:00:00.000000001Z"}`, 9999-i)
+	})
+	checkYears(t, c)
+	s, err := c.Summary(t.Context(), time.Time{}, time.Time{})
+	if err != nil || s.Total != uint64(stored) {
+		t.Errorf("the summary counts %d events of %d, %v", s.Total, stored, err)
+	}
+	p.checkResident(t)
+	p.stop(t)
+}
+
+// checkYears expects the events of the years 1 to 9999, each in its place. Those
+// that annal.TimeKey cannot tell apart stand at the ends, in order of arrival.
+func checkYears(t *testing.T, c *client.Client) {
+	t.Helper()
+	const least, most = 1677, 2262
+	var near []int
+	seen := map[int]bool{}
+	aged := map[annal.Field][]string{annal.Action: {"age"}}
+	for native, err := range c.Query(t.Context(), client.Query{Where: aged, Oldest: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := client.ParseEvent(native)
+		if err != nil {
+			t.Fatal(err)
+		}
+		year := e.Time.Year()
+		seen[year] = true
+		switch {
+		case year > least && year <= most:
+			near = append(near, year)
+		case (year <= least) != (len(near) == 0):
+			t.Fatalf("year %d comes after %d nearer ones", year, len(near))
+		}
+	}
+	if len(seen) != 9999 || len(near) != most-least || !slices.IsSorted(near) {
+		t.Errorf("got %d years, %d of them near, want 9999 and %d in order", len(seen), len(near), most-least)
+	}
+	for _, year := range []int{1678, 1969, 1970, 2038, 2261} {
+		q := client.Query{Where: aged, From: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(year, 12, 31, 0, 0, 0, 0, time.UTC)}
+		n := 0
+		for _, err := range c.Query(t.Context(), q) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		if n != 1 {
+			t.Errorf("year %d: got %d events, want 1", year, n)
+		}
+	}
+}
+
+// A lineCounter counts the lines that are written to it.
+type lineCounter int
+
+func (n *lineCounter) Write(p []byte) (int, error) {
+	*n += lineCounter(strings.Count(string(p), "\n"))
+	return len(p), nil
+}
