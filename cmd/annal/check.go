@@ -3,7 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 
+	"annal/internal/server"
 	"annal/internal/store"
 	"annal/internal/vfs"
 )
@@ -27,6 +32,9 @@ func (c *checkCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkAccess(&report); err != nil {
+		return err
+	}
 	if c.JSON {
 		err = printJSON(e, report)
 	} else {
@@ -34,6 +42,23 @@ func (c *checkCmd) Run(e *env) error {
 	}
 	if err == nil && len(report.Problems) > 0 {
 		return errSaid
+	}
+	return err
+}
+
+// checkAccess verifies the access stream, a log of its own within the folder,
+// where one was begun.
+func (c *checkCmd) checkAccess(report *store.Report) error {
+	dir := filepath.Join(c.Data, server.AccessDir)
+	if entries, err := os.ReadDir(dir); len(entries) == 0 && (err == nil || errors.Is(err, fs.ErrNotExist)) {
+		return nil
+	}
+	found, err := store.Check(store.Config{Dir: dir})
+	for _, problem := range found.Problems {
+		if !strings.Contains(problem, dir) {
+			problem = dir + ": " + problem
+		}
+		report.Problems = append(report.Problems, problem)
 	}
 	return err
 }

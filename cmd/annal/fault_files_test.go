@@ -276,6 +276,18 @@ func TestSpoiledFilesAreFoundWhileServing(t *testing.T) {
 	}
 }
 
+// check reads the access stream too: it is a log within the log's folder.
+func TestSpoiledAccessStreamIsFound(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	fill(t, dir, 1)
+	name := filepath.Join(dir, "access", "LOG")
+	spoilings()[1].do(t, name)
+	if code, said := check(dir); code != exitFailed || !strings.Contains(said, name) {
+		t.Errorf("check exits with %d: %s", code, said)
+	}
+	launch{dir: dir, size: small}.refuses(t, "annal: ", name)
+}
+
 // A folder that a newer annal wrote, or that is not all there, is refused with
 // what to do, and left as it is.
 func TestForeignFoldersAreRefused(t *testing.T) {
