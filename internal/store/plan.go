@@ -289,17 +289,20 @@ func (s *codeSet) each(fn func(c uint32)) {
 // would cost more than the row.
 type watch struct {
 	ctx   context.Context
+	view  *view
 	count int
 }
 
 // rowsPerLook is how many rows a query handles between looks at its context.
 const rowsPerLook = 1 << 15
 
-// add counts n rows and returns the context's error once it has ended.
+// add counts n rows and returns the context's error once it has ended. On the
+// same occasions it gives back what the query made resident.
 func (w *watch) add(n int) error {
 	if w.count += n; w.count < rowsPerLook {
 		return nil
 	}
 	w.count = 0
+	relieve(w.view)
 	return w.ctx.Err()
 }

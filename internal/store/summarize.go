@@ -26,12 +26,12 @@ func (s *Store) Summarize(ctx context.Context, q annal.Query, agg annal.Aggregat
 	var out annal.Summary
 	err := s.again(&q, func(v *view, p *plan) error {
 		var err error
-		out, err = newCounting(s, &watch{ctx: ctx}, p, &agg).run(v)
+		out, err = newCounting(s, &watch{ctx: ctx, view: v}, p, &agg).run(v)
 		for range len(s.spaces) {
 			if !errors.Is(err, errSpaceFull) { // else begin again: that field is merged now
 				break
 			}
-			out, err = newCounting(s, &watch{ctx: ctx}, p, &agg).run(v)
+			out, err = newCounting(s, &watch{ctx: ctx, view: v}, p, &agg).run(v)
 		}
 		return err
 	})
@@ -283,8 +283,7 @@ func (c *counting) eachValue(f annal.Field, fn func(string, cell)) error {
 	if !ok && !t.merging {
 		return errSpaceFull
 	}
-	t.each(values, fn)
-	return nil
+	return t.each(c.w, values, fn)
 }
 
 // histogram lists the intervals from the first with events to the last, without

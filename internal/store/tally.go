@@ -118,14 +118,14 @@ func (t *tally) hold(cells []cell, value func(code int) string, byValue []uint32
 }
 
 // each calls fn with every value that occurs.
-func (t *tally) each(values []string, fn func(value string, c cell)) {
+func (t *tally) each(w *watch, values []string, fn func(value string, c cell)) error {
 	if !t.merging {
 		for _, code := range t.codes {
 			if c := t.cells[code]; c.n > 0 {
 				fn(values[code], c)
 			}
 		}
-		return
+		return nil
 	}
 	h := sourceHeap{}
 	for _, next := range t.sources {
@@ -146,7 +146,11 @@ func (t *tally) each(values []string, fn func(value string, c cell)) {
 			}
 		}
 		fn(value, sum)
+		if err := w.add(1); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 type sourceHead struct {

@@ -36,21 +36,26 @@ func (s *Store) warmNow() {
 // more than maxResident: the system keeps them cached, and the memory of the
 // process stays bounded however large the log is.
 const (
-	maxResident   = 192 << 20
-	residentCheck = time.Second
+	maxResident   = 160 << 20
+	residentCheck = 100 * time.Millisecond
 )
 
 // releaseLoop gives resident pages back while the store is open.
 func (s *Store) releaseLoop() {
 	defer s.done.Done()
 	for s.wait(residentCheck) == nil {
-		if vfs.MappedResident() < maxResident {
-			continue
-		}
 		v := s.acquire()
-		for _, x := range v.segs {
-			x.Release()
-		}
+		relieve(v)
 		s.release(v)
+	}
+}
+
+// relieve gives back the resident pages of v's segments if they are too many.
+func relieve(v *view) {
+	if vfs.MappedResident() < maxResident {
+		return
+	}
+	for _, x := range v.segs {
+		x.Release()
 	}
 }
