@@ -26,7 +26,7 @@ func (c *counting) segment(x *sealed) error {
 	if err != nil {
 		return err
 	}
-	return st.flush()
+	return errOr(st.flush(), c.w.add(rowsPerLook))
 }
 
 func (c *counting) newSegTally(x *sealed) (*segTally, error) {

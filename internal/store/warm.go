@@ -20,6 +20,7 @@ func (s *Store) warm(v *view) {
 					s.translate(v.segs[i], f)
 				}
 			}
+			relieve(v)
 		}
 		return nil
 	})
