@@ -18,6 +18,7 @@ var tiers = map[string]int{
 	"internal/fold":       1,
 	"internal/strictjson": 1,
 	"internal/identity":   1,
+	"internal/pdf":        1,
 	"internal/wal":        2,
 	"internal/segment":    2,
 	"client":              2,
