@@ -230,6 +230,7 @@ func Handler(cfg Config) http.Handler {
 	s.WriteStall = orDefault(s.WriteStall, DefaultWriteStall)
 	s.Heartbeat = orDefault(s.Heartbeat, DefaultHeartbeat)
 	s.tails = make(chan struct{}, orDefault(s.MaxTails, DefaultMaxTails))
+	s.reports = make(chan struct{}, maxReports)
 	for i := range s.dialects {
 		d := &s.dialects[i]
 		for j := range d.Routes {

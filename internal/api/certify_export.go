@@ -13,8 +13,8 @@ import (
 func certifyDownload() Params {
 	p := certifyFilters()
 	p.Names["format"] = filled(single(func(a *Ask, v string) error {
-		if v != "json" && v != "csv" {
-			return errors.New("must be json or csv")
+		if v != "json" && v != "csv" && v != "pdf" {
+			return errors.New("must be json, csv or pdf")
 		}
 		a.format = v
 		return nil
@@ -28,6 +28,9 @@ func certifyExport(p Params) Verb {
 		a, err := p.read(c)
 		if err != nil {
 			return err
+		}
+		if a.format == "pdf" {
+			return certifyReport(c, &a)
 		}
 		enc := certifyJSON()
 		if a.format == "csv" {

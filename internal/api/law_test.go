@@ -389,6 +389,7 @@ func FuzzParams(f *testing.F) {
 	f.Add("/v1/audit/secrets/a//b", "%zz&;")
 	f.Add("/audit/entries", "event_type=a.*,b&actor=system&severity=info&search=x&limit=-1&offset=9&end_date=2026-04-23")
 	f.Add("/audit/export", "format=csv&start_date=2026-04-23T12:00:00Z")
+	f.Add("/audit/export", "format=pdf&event_type=rotation.*&search=%F0%9F%94%91")
 	f.Add("/api/v1/admin/audit/", "page=1_0.0&per_page=+5&start_time=1776945600.5&end_time=2026-04-23&partner_id=p&tenant_id=acme")
 	f.Add("/api/v1/admin/audit/stats", "start_time=-20000000001&end_time=9999-12-31T23:59:59Z")
 	f.Fuzz(func(t *testing.T, path, query string) {

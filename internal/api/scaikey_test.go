@@ -296,7 +296,7 @@ func TestMalformedCertifyRequests(t *testing.T) {
 		return `{"error":"Bad Request","detail":"` + field + `: ` + problem + `","code":"validation_error"}`
 	}
 	const badTime, badNumber, twice = "must be an ISO 8601 date or date-time, such as 2026-04-23T18:00:00Z", "must be a whole number", "is given more than once"
-	const badSeverity, badFormat = "must be one of info, warning, error", "must be json or csv"
+	const badSeverity, badFormat = "must be one of info, warning, error", "must be json, csv or pdf"
 	garbled := `{"error":"Bad Request","detail":"the query string has a bad %-escape or a semicolon","code":"validation_error"}`
 	notFound := `{"error":"Not Found","detail":"there is nothing at this path","code":"not_found"}`
 	for _, tt := range []struct {
@@ -342,7 +342,7 @@ func TestMalformedCertifyRequests(t *testing.T) {
 		{"/audit/entries?%zz", 400, garbled},
 		{"/audit/entries?a;b", 400, garbled},
 		{"/audit/entries?limit=x&offset=y&severity=z", 400, `{"error":"Bad Request","detail":"limit: must be a whole number; offset: must be a whole number; severity: must be one of info, warning, error","code":"validation_error"}`},
-		{"/audit/export?format=pdf", 400, bad("format", badFormat)},
+		{"/audit/export?format=xlsx", 400, bad("format", badFormat)},
 		{"/audit/export?format=JSON", 400, bad("format", badFormat)},
 		{"/audit/export?format=json&format=csv", 400, bad("format", twice)},
 		{"/audit/export?start_date=x", 400, bad("start_date", badTime)},

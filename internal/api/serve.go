@@ -17,6 +17,7 @@ type server struct {
 	dialects  []Dialect
 	router    router
 	tails     chan struct{} // one token for each running tail
+	reports   chan struct{} // one token for each PDF that is being made
 	buffers   sync.Pool     // of *[]byte
 	zstds     sync.Pool     // of *zstd.Decoder
 	own       recorder

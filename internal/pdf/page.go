@@ -16,6 +16,7 @@ const (
 	footSize  = 7.0
 
 	lineHeight = 3.5 // of the table
+	baseline   = 2.6 // of a line, from its top
 	factHeight = 4.6
 	headHeight = 6.5
 	padding    = 1.6 // beside a cell's text
@@ -85,13 +86,16 @@ func (r *Report) room() int { return max(0, int((bottom-r.y-2*above)/lineHeight)
 // draw draws n lines of a row from line from on.
 func (r *Report) draw(cells []string, row [][]string, from, n int) {
 	height := float64(n)*lineHeight + 2*above
+	if from >= len(row[0]) && from > 0 { // the row began on an earlier page: its first text says which it is
+		r.text(r.lefts[0]+padding, r.y+above+baseline, "", bodySize, faint, row[0][0]+" …")
+	}
 	for i, lines := range row {
 		color, ok := r.columns[i].Colors[cells[i]]
 		if !ok {
 			color = ink
 		}
 		for j := from; j < min(from+n, len(lines)); j++ {
-			r.text(r.lefts[i]+padding, r.y+above+float64(j-from)*lineHeight+2.6, "", bodySize, color, lines[j])
+			r.text(r.lefts[i]+padding, r.y+above+baseline+float64(j-from)*lineHeight, "", bodySize, color, lines[j])
 		}
 	}
 	r.y += height
