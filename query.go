@@ -64,8 +64,7 @@ func (q *Query) Matches(e *Event) bool {
 	if q.Tenants != nil && !contains(q.Tenants, e.Tenant) || q.Below != 0 && e.Position >= q.Below {
 		return false
 	}
-	key := TimeKey(e.Time)
-	if !q.Since.IsZero() && key < TimeKey(q.Since) || !q.Until.IsZero() && key >= TimeKey(q.Until) {
+	if !q.Since.IsZero() && e.Time.Before(q.Since) || !q.Until.IsZero() && !e.Time.Before(q.Until) {
 		return false
 	}
 	for i := range q.Where {

@@ -33,7 +33,7 @@ func (v *view) count(ctx context.Context, p *plan) (uint64, error) {
 }
 
 func (x *sealed) count(w *watch, p *plan) (uint64, error) {
-	if len(p.where) != 1 || len(p.words) > 0 || p.after != nil || x.Last() >= p.below {
+	if len(p.where) != 1 || len(p.words) > 0 || p.after != nil || p.far || x.Last() >= p.below {
 		return countRuns(w, x.runs(p))
 	}
 	if len(x.runs(p)) == 0 {

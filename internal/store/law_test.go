@@ -136,6 +136,12 @@ func (w *world) query() annal.Query {
 	if r.IntN(3) == 0 {
 		q.Until = w.now.Add(-time.Duration(r.IntN(300)) * time.Second)
 	}
+	if r.IntN(6) == 0 { // bounds beyond what 64 bits of nanoseconds hold
+		q.Since = time.Date(1+r.IntN(1700), 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	if r.IntN(6) == 0 {
+		q.Until = time.Date(2200+r.IntN(7000), 1, 1, 0, 0, 0, 0, time.UTC)
+	}
 	for r.IntN(2) == 0 {
 		q.Where = append(q.Where, w.filter())
 	}

@@ -248,6 +248,14 @@ func (v *memView) received(row int) int64 {
 	return runs[i].Micros
 }
 
+// timeOf returns a row's exact time.
+func (v *memView) timeOf(row int) time.Time {
+	if t, far := v.cols.Far[uint32(row)]; far {
+		return t
+	}
+	return annal.KeyTime(v.cols.Time[row])
+}
+
 // read fills e, but for its ID, from a row; its strings live as long as the view.
 func (v *memView) read(row int, e *annal.Event) {
 	c := &v.cols
@@ -255,11 +263,7 @@ func (v *memView) read(row int, e *annal.Event) {
 		Position: v.position(row), Seq: c.Seq[row], Received: time.UnixMicro(v.received(row)).UTC(),
 		Outcome: annal.Outcome(c.Outcome[row]), Severity: annal.Severity(c.Severity[row]),
 	}
-	if t, far := c.Far[uint32(row)]; far {
-		e.Time = t
-	} else {
-		e.Time = annal.KeyTime(c.Time[row])
-	}
+	e.Time = v.timeOf(row)
 	copy(e.Salt[:], c.Salt[16*row:])
 	e.Request.Status, e.Request.Duration = c.Status[row], time.Duration(c.Duration[row])
 	for f := range annal.NumTexts {

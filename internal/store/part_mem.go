@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"annal"
 )
@@ -18,6 +19,7 @@ type memPart struct {
 func (p *memPart) code(f annal.Field, row uint32) uint32 { return p.cols.Text[f].Codes[row] }
 func (p *memPart) text(f annal.Field, row uint32) string { return p.memView.text(f, int(row)) }
 func (p *memPart) key(row uint32) int64                  { return p.cols.Time[row] }
+func (p *memPart) time(row uint32) time.Time             { return p.timeOf(int(row)) }
 func (p *memPart) position(row uint32) uint64            { return p.memView.position(int(row)) }
 
 func (p *memPart) read(row uint32, e *annal.Event) error {

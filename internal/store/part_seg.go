@@ -3,6 +3,7 @@ package store
 import (
 	"slices"
 	"sort"
+	"time"
 
 	"annal"
 	"annal/internal/segment"
@@ -18,6 +19,7 @@ type segPart struct {
 
 func (p *segPart) code(f annal.Field, row uint32) uint32 { return p.seg.Code(f, int(row)) }
 func (p *segPart) key(row uint32) int64                  { return p.seg.TimeAt(int(row)) }
+func (p *segPart) time(row uint32) time.Time             { return p.seg.TimeOf(int(row)) }
 func (p *segPart) position(row uint32) uint64            { return p.seg.PositionAt(int(row)) }
 
 // read, like every read of a part, runs inside the guard of the whole query.

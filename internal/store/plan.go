@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"strconv"
+	"time"
 
 	"annal"
 )
@@ -19,6 +20,22 @@ type plan struct {
 	words   []*word
 	oldest  bool
 	after   *annal.Mark
+
+	far          bool // a bound lies where keys end: rows there are compared by their exact time
+	since, until time.Time
+}
+
+func isFar(key int64) bool { return key == math.MinInt64 || key == math.MaxInt64 }
+
+// farTest compares the exact times of the rows whose keys do not tell.
+func (p *plan) farTest(in part) test {
+	return func(row uint32) bool {
+		if !isFar(in.key(row)) {
+			return true
+		}
+		t := in.time(row)
+		return (p.since.IsZero() || !t.Before(p.since)) && (p.until.IsZero() || t.Before(p.until))
+	}
 }
 
 // plan prepares q for a log that ends at end.
@@ -30,14 +47,17 @@ func (s *Store) plan(q *annal.Query, end uint64) *plan {
 	}
 	if !q.Since.IsZero() {
 		p.minKey = annal.TimeKey(q.Since)
+		p.far = p.far || isFar(p.minKey)
 	}
 	if !q.Until.IsZero() {
-		k := annal.TimeKey(q.Until)
-		if k == math.MinInt64 {
-			p.minKey, k = math.MaxInt64, math.MinInt64+1 // nothing is before the first key
+		p.maxKey = annal.TimeKey(q.Until)
+		if isFar(p.maxKey) {
+			p.far = true
+		} else {
+			p.maxKey--
 		}
-		p.maxKey = k - 1
 	}
+	p.since, p.until = q.Since, q.Until
 	if p.after != nil && p.oldest {
 		p.minKey = max(p.minKey, p.after.Time)
 	} else if p.after != nil {
@@ -52,7 +72,9 @@ func (p *plan) empty() bool {
 }
 
 // plain says that time, tenant and snapshot are the only conditions.
-func (p *plan) plain() bool { return len(p.where) == 0 && len(p.words) == 0 && p.after == nil }
+func (p *plan) plain() bool {
+	return len(p.where) == 0 && len(p.words) == 0 && p.after == nil && !p.far
+}
 
 // passed says that the event with this key and position lies at or before the
 // mark that the query goes on behind.
@@ -73,6 +95,7 @@ type part interface {
 	text(f annal.Field, row uint32) string
 	number(f annal.Field, row uint32) int64
 	key(row uint32) int64
+	time(row uint32) time.Time // exact, also where key is at an end
 	position(row uint32) uint64
 	read(row uint32, e *annal.Event) error
 
@@ -98,6 +121,9 @@ func (p *plan) tests(in part) ([]test, bool) {
 		if t != nil {
 			out = append(out, t)
 		}
+	}
+	if p.far {
+		out = append(out, p.farTest(in))
 	}
 	for _, w := range p.words {
 		out = append(out, in.wordTest(p.store, w))
