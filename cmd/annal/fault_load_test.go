@@ -318,7 +318,7 @@ func checkYears(t *testing.T, c *client.Client) {
 	if len(seen) != 9999 || len(near) != most-least || !slices.IsSorted(near) {
 		t.Errorf("got %d years, %d of them near, want 9999 and %d in order", len(seen), len(near), most-least)
 	}
-	for _, year := range []int{1678, 1969, 1970, 2038, 2261} {
+	for _, year := range []int{2, 1677, 1678, 1969, 1970, 2038, 2261, 2263, 9998} {
 		q := client.Query{Where: aged, From: time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(year, 12, 31, 0, 0, 0, 0, time.UTC)}
 		n := 0
 		for _, err := range c.Query(t.Context(), q) {

@@ -83,10 +83,10 @@ func direction(q *annal.Query) byte {
 func hashQuery(q *annal.Query) (hash [12]byte) {
 	var b []byte
 	if !q.Since.IsZero() {
-		b = binary.BigEndian.AppendUint64(append(b, 's'), uint64(annal.TimeKey(q.Since)))
+		b = annal.AppendTime(append(b, 's'), q.Since, 9)
 	}
 	if !q.Until.IsZero() {
-		b = binary.BigEndian.AppendUint64(append(b, 'u'), uint64(annal.TimeKey(q.Until)))
+		b = annal.AppendTime(append(b, 'u'), q.Until, 9)
 	}
 	b = appendText(append(b, 't'), q.Text)
 	for i := range q.Where {

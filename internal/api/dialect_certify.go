@@ -67,9 +67,7 @@ func untilDay(a *Ask, v string) error {
 	if !ok || !date {
 		return until(a, v)
 	}
-	if next := t.Add(day); annal.TimeKey(next) != annal.TimeKey(farEnd()) {
-		a.Until = next
-	}
+	a.Until = t.Add(day)
 	a.late = append(a.late, func(_ *Call, a *Ask) error {
 		if a.Since.Equal(a.Until) && !a.Since.IsZero() {
 			return annal.Invalid("start_date", "is later than end_date")

@@ -91,9 +91,7 @@ func pydanticBound(set func(a *Ask, t time.Time)) func(a *Ask, name, v string) {
 
 // setUntil takes t as the last time, which is included.
 func setUntil(a *Ask, t time.Time) {
-	if after := t.Add(1); annal.TimeKey(after) != annal.TimeKey(farEnd()) {
-		a.Until = after
-	}
+	a.Until = t.Add(1)
 }
 
 // scaikeyResult matches how an action ended: it succeeded or it did not.

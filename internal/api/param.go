@@ -162,16 +162,13 @@ func since(a *Ask, v string) (err error) {
 }
 
 // until reads the last time, which is included. A bare date is its midnight.
-// Ends beyond what [annal.TimeKey] tells apart are no bound.
 func until(a *Ask, v string) error {
 	t, err := readTime(v)
-	if after := t.Add(1); err == nil && annal.TimeKey(after) != annal.TimeKey(farEnd()) {
-		a.Until = after
+	if err == nil {
+		a.Until = t.Add(1)
 	}
 	return err
 }
-
-func farEnd() time.Time { return time.Date(annal.MaxYear, 12, 31, 23, 59, 59, 0, time.UTC) }
 
 // readTime reads ISO 8601; a '+' that the URL turned into a space is put back.
 func readTime(v string) (time.Time, error) {
