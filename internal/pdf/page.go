@@ -56,6 +56,10 @@ func (r *Report) first() {
 			r.y += factHeight
 		}
 	}
+	if r.y+headHeight+lineHeight+2*above > bottom {
+		r.out.AddPage()
+		r.y = margin
+	}
 	r.heads()
 }
 

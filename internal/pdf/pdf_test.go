@@ -91,6 +91,21 @@ func TestRoomOfPage(t *testing.T) {
 	}
 }
 
+// However long the heading is, the first row fits below it.
+func TestHeadingsOfAnyLength(t *testing.T) {
+	for lines := range 90 {
+		h := heading()
+		h.Facts = append(h.Facts, Fact{"Filters", strings.Repeat("x\n", lines)})
+		r, err := New(h, columns())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.room() < 1 {
+			t.Errorf("below a heading of %d lines is room for %d", lines, r.room())
+		}
+	}
+}
+
 func TestFontsDrawWhatTheySay(t *testing.T) {
 	for name, font := range map[string]string{"regular": regularFont, "bold": boldFont} {
 		set, err := drawable(font)
