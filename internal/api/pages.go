@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"math"
 
 	"annal"
 )
@@ -132,12 +131,4 @@ func (c *Call) skip(q annal.Query, n uint64) (*annal.Mark, error) {
 		}
 		n -= annal.MaxOffset + 1
 	}
-}
-
-// times multiplies without running over.
-func times(a, b uint64) uint64 {
-	if a > 0 && b > math.MaxUint64/a {
-		return math.MaxUint64
-	}
-	return a * b
 }
