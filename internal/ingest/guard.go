@@ -61,6 +61,7 @@ type GuardConfig struct {
 type Guard struct {
 	names  nameRules
 	shapes shapeTable
+	clean  cleanSet
 	counts [numSecretKinds]atomic.Uint64
 }
 
@@ -105,8 +106,18 @@ func (g *Guard) clean(e *annal.Event, flags []string) []string {
 
 // cleanField removes the secrets of the text field f, which s points to.
 func (g *Guard) cleanField(f annal.Field, s *string, flags []string) []string {
+	var h uint64
+	remember := annal.Fields[f].Shared && recurs(*s)
+	if remember {
+		if h = textHash(*s); g.clean.has(*s, h) {
+			return flags
+		}
+	}
 	text, found := g.cleanText(*s)
 	if !found {
+		if remember {
+			g.clean.note(*s, h)
+		}
 		return flags
 	}
 	*s = cutText(text, annal.Fields[f].Max)
