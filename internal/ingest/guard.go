@@ -61,7 +61,7 @@ type GuardConfig struct {
 type Guard struct {
 	names  nameRules
 	shapes shapeTable
-	clean  cleanSet
+	known  cleanSet
 	counts [numSecretKinds]atomic.Uint64
 }
 
@@ -109,14 +109,14 @@ func (g *Guard) cleanField(f annal.Field, s *string, flags []string) []string {
 	var h uint64
 	remember := annal.Fields[f].Shared && recurs(*s)
 	if remember {
-		if h = textHash(*s); g.clean.has(*s, h) {
+		if h = textHash(*s); g.known.has(*s, h) {
 			return flags
 		}
 	}
 	text, found := g.cleanText(*s)
 	if !found {
 		if remember {
-			g.clean.note(*s, h)
+			g.known.note(*s, h)
 		}
 		return flags
 	}
