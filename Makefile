@@ -18,7 +18,7 @@ FAULTS       := KillNine|Failing|Trouble|ReadOnly|SecondServer|Standstill|Spoile
 FUZZTIME     ?= 10s
 MINUTES      ?= 60
 
-.PHONY: help build demo demo-stop test test-race check lint fmt arch deps bench bench-peers fuzz crash soak clean
+.PHONY: help build demo demo-stop test test-race check lint fmt arch deps bench bench-peers profile fuzz crash soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: build ## BENCH_EVENTS events over loopback HTTP, figures to BENCH_JSON
 
 bench-peers: build ## the same events and questions for other stores (PEERS_FLAGS says which)
 	cd bench/peers && $(GO) run . --annal $(CURDIR)/bin/annal $(PEERS_FLAGS)
+
+profile: build ## a new cmd/annal/default.pgo, which the compiler optimises by
+	@scripts/profile
 
 fuzz: ## every fuzzer for FUZZTIME
 	@scripts/fuzz $(FUZZTIME)
