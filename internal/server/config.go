@@ -33,7 +33,7 @@ type Config struct {
 	QueryTimeout    time.Duration `name:"query-timeout" default:"30s" help:"How long one question may take."`
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" default:"25s" help:"How long running requests may take to finish on SIGTERM."`
 
-	MemoryLimit Size `name:"memory-limit" default:"560MiB" help:"Memory that Go's collector keeps the process's heap below. 0: no limit."`
+	MemoryLimit Size `name:"memory-limit" default:"520MiB" help:"Memory that Go's collector keeps the process's heap below. 0: no limit."`
 	GCPercent   int  `name:"gc-percent" default:"200" help:"How much the heap may grow between collections, in percent of what lives."`
 
 	RedactNames     []string      `name:"redact-names" placeholder:"NAME" help:"Further names of members (or ends of names) whose values are secret and are never stored."`

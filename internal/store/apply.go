@@ -141,6 +141,7 @@ type sealed struct {
 	keys         []segment.Key // until they are recalled
 	bytes        int64
 	refs         atomic.Int32 // views that contain it
+	read         atomic.Int64 // when it was read last, ns
 	codes        segmentCodes
 }
 
