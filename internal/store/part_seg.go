@@ -134,7 +134,10 @@ func (x *sealed) runs(p *plan) []*run {
 	return []*run{r}
 }
 
-func (x *sealed) open(p *plan) []*run { return x.openRanges(p, x.ranges(p)) }
+func (x *sealed) open(p *plan) []*run {
+	x.touch()
+	return x.openRanges(p, x.ranges(p))
+}
 
 // openRanges returns the runs of some ranges of x's rows.
 func (x *sealed) openRanges(p *plan, ranges []rowRange) []*run {
