@@ -25,7 +25,11 @@ type witness struct {
 	tried map[string]bool
 	batch annal.Batch // the latest, for a retry
 	n     int
+	dark  func() bool // the power is off: answers reach nobody any more; nil: it stays on
 }
+
+// errDark is what a client sees of an answer after the power went.
+var errDark = errors.New("the power is off")
 
 func (w *witness) next() annal.Batch {
 	var b annal.Batch
@@ -49,6 +53,9 @@ func (w *witness) append(s *Store, b annal.Batch) error {
 	rs, err := s.Append(context.Background(), &b)
 	if err != nil {
 		return err
+	}
+	if w.dark != nil && w.dark() {
+		return errDark // a sync under way at that moment may have ended without effect
 	}
 	for i, r := range rs {
 		w.acked[b.Events[i].Request.ID] = annal.Receipt{ID: r.ID, Seq: r.Seq, Position: r.Position}
@@ -95,8 +102,9 @@ func crashConfig(disk vfs.FS) Config {
 }
 
 // crashAt returns a hook that cuts the power at the nth operation from now on,
-// and the function that gives the disk as it was left then.
-func crashAt(disk *vfs.Mem, nth int) (after func() *vfs.Mem) {
+// a function that says whether it happened, and one that gives the disk as it
+// was left then.
+func crashAt(disk *vfs.Mem, nth int) (dark func() bool, after func() *vfs.Mem) {
 	var mu sync.Mutex
 	var left *vfs.Mem
 	disk.Fail(func(vfs.Op, string) error {
@@ -110,7 +118,12 @@ func crashAt(disk *vfs.Mem, nth int) (after func() *vfs.Mem) {
 		}
 		return syscall.EIO
 	})
-	return func() *vfs.Mem {
+	dark = func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return left != nil
+	}
+	return dark, func() *vfs.Mem {
 		mu.Lock()
 		defer mu.Unlock()
 		if left == nil {
@@ -139,7 +152,8 @@ func TestPowerCutAtAnyOperation(t *testing.T) {
 		w := &witness{t: t, rnd: rand.New(rand.NewPCG(seed, 9)), acked: map[string]annal.Receipt{}, tried: map[string]bool{}}
 		disk := vfs.NewMem(seed)
 		for range 6 {
-			after := crashAt(disk, 1+w.rnd.IntN(160))
+			var after func() *vfs.Mem
+			w.dark, after = crashAt(disk, 1+w.rnd.IntN(160))
 			s, err := Open(crashConfig(disk))
 			if err == nil {
 				for err == nil && w.n < 4000 {
@@ -151,7 +165,7 @@ func TestPowerCutAtAnyOperation(t *testing.T) {
 				}
 				_ = s.Close()
 			}
-			disk = after()
+			disk, w.dark = after(), nil
 			s, err = Open(crashConfig(disk))
 			if err != nil {
 				t.Fatalf("seed %d: recovery: %v", seed, err)
