@@ -253,7 +253,7 @@ func fieldNamed(name string) (annal.Field, error) {
 	if f, ok := annal.FieldNamed(name); ok {
 		return f, nil
 	}
-	return 0, fmt.Errorf("names no field; near to it are %s", strings.Join(nearest(name, fieldNames), ", "))
+	return 0, fmt.Errorf("names no field; near to it are %s", near(name, fieldNames))
 }
 
 func fieldNames(yield func(string) bool) {

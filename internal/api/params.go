@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math/big"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"annal"
+	"annal/internal/nearest"
 )
 
 // Params says how a route spells its question in a URL.
@@ -70,7 +72,7 @@ func (p *Params) read(c *Call, own ...annal.Filter) (Ask, error) {
 		case ok:
 			err = param(&a, given[name])
 		case p.Strict:
-			err = fmt.Errorf("is not a parameter here; near to it are %s", strings.Join(nearest(name, maps.Keys(p.Names)), ", "))
+			err = fmt.Errorf("is not a parameter here; near to it are %s", near(name, maps.Keys(p.Names)))
 		default:
 			continue
 		}
@@ -118,6 +120,19 @@ func parseQuery(raw string) (url.Values, error) {
 		}
 	}
 	return given, nil
+}
+
+// near lists the names that are spelled most like name, for an error. Those
+// that exclude (they end in "!") go without saying.
+func near(name string, names iter.Seq[string]) string {
+	const few = 3
+	return strings.Join(nearest.Names(shortened(name), func(yield func(string) bool) {
+		for n := range names {
+			if !strings.HasSuffix(n, "!") && !yield(n) {
+				return
+			}
+		}
+	}, few), ", ")
 }
 
 // shortened keeps errors small whatever they quote.

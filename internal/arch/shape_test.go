@@ -16,6 +16,7 @@ var tiers = map[string]int{
 	"internal/merkle":     1,
 	"internal/vfs":        1,
 	"internal/fold":       1,
+	"internal/nearest":    1,
 	"internal/strictjson": 1,
 	"internal/identity":   1,
 	"internal/pdf":        1,

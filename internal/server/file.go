@@ -2,12 +2,15 @@ package server
 
 import (
 	"fmt"
+	"maps"
 	"sort"
 	"strings"
 
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
+
+	"annal/internal/nearest"
 )
 
 // LoadFile reads a configuration file (YAML): settings by name, each with the
@@ -27,7 +30,7 @@ func LoadFile(path string) (map[string]any, error) {
 	names := settingNames()
 	for _, key := range keys {
 		if !names[key] {
-			return nil, fmt.Errorf("configuration %s: there is no setting %q; the nearest is %q", path, key, nearest(key, names))
+			return nil, fmt.Errorf("configuration %s: there is no setting %q; the nearest is %q", path, key, nearest.Names(spelling(key), maps.Keys(names), 1)[0])
 		}
 		if values[key] == nil {
 			delete(values, key)
@@ -44,36 +47,5 @@ func settingNames() map[string]bool {
 	return names
 }
 
-// nearest returns the name that takes the fewest changes to become word.
-func nearest(word string, names map[string]bool) string {
-	best, fewest := "", len(word)+1000
-	for name := range names {
-		n := distance(strings.ToLower(strings.ReplaceAll(word, "_", "-")), name)
-		if n < fewest || n == fewest && name < best {
-			best, fewest = name, n
-		}
-	}
-	return best
-}
-
-// distance counts the letters to insert, delete or replace between a and b
-// (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}
+// spelling puts a key as settings are spelled.
+func spelling(key string) string { return strings.ToLower(strings.ReplaceAll(key, "_", "-")) }
