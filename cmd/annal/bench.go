@@ -14,6 +14,7 @@ type benchCmd struct {
 	Events int    `default:"10000000" help:"How many events to bring in."`
 	JSON   string `name:"json" placeholder:"FILE" help:"Also write the figures to this file, as one JSON object."`
 
+	Again   string `placeholder:"FILE" help:"Bring nothing in: ask again about the log of the run that wrote this file with --json. The log is that of --server or, without one, the one in --data."`
 	Compare string `placeholder:"FILE" help:"Also compare with the figures in this file, which an earlier run wrote."`
 
 	Server string `env:"ANNAL_SERVER" placeholder:"URL" help:"Measure this server. Unset: start one of this binary with a new log, and kill it to see it recover."`
@@ -37,7 +38,9 @@ sample of the answers with a slow reference. A wrong answer fails the run.
 Examples:
   annal bench --events 1000000
   annal bench --events 10000000 --json figures.json
-  annal bench --events 10000000 --compare figures.json`
+  annal bench --events 10000000 --compare figures.json
+  annal bench --data DIR --json first.json
+  annal bench --data DIR --again first.json --compare first.json`
 }
 
 // Run measures and prints the table.
@@ -55,11 +58,31 @@ func (b *benchCmd) Run(ctx context.Context, e *env) error {
 	} else {
 		cfg.Data = b.Data
 	}
+	if b.Again != "" {
+		log, err := readLog(b.Again)
+		if err != nil {
+			return err
+		}
+		cfg.Again = &log
+	}
 	report, err := bench.Run(ctx, cfg)
 	if err := report.WriteTable(e.out); err != nil {
 		return err
 	}
 	return errors.Join(err, b.use(e, &report))
+}
+
+// readLog reads from a report which events its run left behind.
+func readLog(name string) (bench.Log, error) {
+	report, err := os.ReadFile(name)
+	if err != nil {
+		return bench.Log{}, err
+	}
+	log, err := bench.ReadLog(report)
+	if err != nil {
+		return log, fmt.Errorf("%s: %w", name, err)
+	}
+	return log, nil
 }
 
 // use saves the figures, and compares them with earlier ones.

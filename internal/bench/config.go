@@ -10,9 +10,13 @@ import (
 type Config struct {
 	Mix Mix // which events; a zero End means now
 
-	Binary    string   // an annal to start, kill and start again; its log is new
+	// Again, when set, is what an earlier run left in the log. Nothing is brought
+	// in or killed then: the same log is asked again. Mix and Singles are not used.
+	Again *Log
+
+	Binary    string   // an annal to start, kill and start again; its log is new, or that of Again
 	ServeArgs []string // further arguments of its serve command
-	Dir       string   // where it keeps its data and output; "": a temporary folder, removed afterwards
+	Dir       string   // where it keeps its data, in "data", and its output; "": a temporary folder, removed afterwards
 
 	Server string // the address of an annal that runs already, such as http://127.0.0.1:8080
 	Token  string // may write to the mix's tenants, and read them
@@ -47,6 +51,13 @@ func (c Config) withDefaults() (Config, error) {
 	if (c.Binary == "") == (c.Server == "") {
 		return c, errors.New("bench: give either a binary to start or the address of a server")
 	}
+	if c.Again != nil {
+		if c.Binary != "" && c.Dir == "" {
+			return c, errors.New("bench: to ask an earlier log again, name the folder that it is in")
+		}
+		c.Mix = c.Again.Mix
+		c.Mix.Events = int(c.Again.Stored)
+	}
 	c.Mix.Events = orInt(c.Mix.Events, DefaultEvents)
 	if c.Mix.End.IsZero() {
 		c.Mix.End = time.Now()
@@ -57,7 +68,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Stream = min(orInt(c.Stream, defaultStream), c.Mix.Events)
 	c.Checks = orInt(c.Checks, defaultChecks)
 	switch {
-	case c.Singles < 0:
+	case c.Singles < 0 || c.Again != nil:
 		c.Singles = 0
 	case c.Singles == 0:
 		c.Singles = min(c.Mix.Events/singlesShare, maxSingles)

@@ -44,6 +44,8 @@ type daemon struct {
 	peak     atomic.Int64
 }
 
+const dataFolder = "data" // within [Config.Dir]
+
 // newDaemon prepares, but does not start, a server of our own.
 func newDaemon(cfg *Config) (*daemon, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -54,7 +56,7 @@ func newDaemon(cfg *Config) (*daemon, error) {
 	return &daemon{
 		binary: cfg.Binary,
 		args:   cfg.ServeArgs,
-		data:   filepath.Join(cfg.Dir, "data"),
+		data:   filepath.Join(cfg.Dir, dataFolder),
 		output: filepath.Join(cfg.Dir, "serve.log"),
 		listen: l.Addr().String(),
 	}, nil

@@ -17,7 +17,8 @@
 // or is a plain number.
 //
 //	seed, events, end, span_s, identities,        the mix: together they make
-//	strangers, paths, tenants, shuffled           every event again
+//	strangers, paths, tenants, shuffled,          every event again; those below
+//	mix_events, stored_events                     stored_events are in the log
 //	ingest_batched_*                              4 connections × 1000 events
 //	ingest_single_*                               64 connections × 1 event, where * is
 //	  events_per_s, p50_ms, p99_ms                   acknowledged; until the answer

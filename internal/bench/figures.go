@@ -39,9 +39,16 @@ func (f Figure) Met() bool {
 	return f.Value <= f.Target
 }
 
+// A Log says which events a run leaves behind: those of Mix below Stored.
+type Log struct {
+	Mix    Mix
+	Events int    // of them came in batches while nothing else went on
+	Stored uint64 // 0: unknown
+}
+
 // A Report is what one run measured.
 type Report struct {
-	Mix     Mix
+	Log
 	Figures []Figure // in order of measurement
 	Wrong   []string // answers that differ from the reference; any of them fails the run
 }
@@ -154,9 +161,10 @@ func number(v float64) string {
 // MarshalJSON writes one flat object: the figures, and what the run was.
 func (r *Report) MarshalJSON() ([]byte, error) {
 	flat := map[string]any{
-		"seed": r.Mix.Seed, "events": r.Mix.Events, "end": r.Mix.End, "span_s": r.Mix.Span.Seconds(),
+		"seed": r.Mix.Seed, "events": r.Events, "end": r.Mix.End, "span_s": r.Mix.Span.Seconds(),
 		"identities": r.Mix.Identities, "strangers": r.Mix.Strangers, "paths": r.Mix.Paths,
 		"tenants": r.Mix.Tenants, "shuffled": r.Mix.Shuffled, "wrong_answers": len(r.Wrong),
+		"mix_events": r.Mix.Events, "stored_events": r.Stored,
 	}
 	for _, f := range r.Figures {
 		flat[f.Key] = f.Value

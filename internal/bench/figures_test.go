@@ -11,7 +11,7 @@ import (
 )
 
 func TestReportIsOneFlatObject(t *testing.T) {
-	r := Report{Mix: testMix(5).withDefaults()}
+	r := Report{Log: Log{Mix: testMix(6).withDefaults(), Events: 5, Stored: 6}}
 	r.add("ingest_batched_events_per_s", 100_000)
 	r.addLatencies("newest_100", []time.Duration{3 * time.Millisecond, time.Millisecond, 2 * time.Millisecond})
 	b, err := json.Marshal(&r)
@@ -24,11 +24,14 @@ func TestReportIsOneFlatObject(t *testing.T) {
 	}
 	for key, want := range map[string]any{
 		"ingest_batched_events_per_s": 100_000.0, "newest_100_p50_ms": 2.0, "newest_100_p99_ms": 3.0,
-		"seed": 7.0, "events": 5.0, "end": "2026-04-23T18:00:00Z", "wrong_answers": 0.0,
+		"seed": 7.0, "events": 5.0, "stored_events": 6.0, "end": "2026-04-23T18:00:00Z", "wrong_answers": 0.0,
 	} {
 		if flat[key] != want {
 			t.Errorf("%s is %v, want %v", key, flat[key], want)
 		}
+	}
+	if log, err := ReadLog(b); err != nil || log != r.Log {
+		t.Errorf("ReadLog = %+v, %v, want %+v", log, err, r.Log)
 	}
 	var table strings.Builder
 	if err := r.WriteTable(&table); err != nil {

@@ -23,7 +23,12 @@ type shipment struct {
 	acknowledged uint64
 	took         time.Duration
 	latencies    []time.Duration
+	unknown      []span // were sent but not acknowledged
+	unsent       span
 }
+
+// A span is a range of events: first ≤ i < end.
+type span struct{ first, end uint64 }
 
 func (s *shipment) rate() float64 { return float64(s.acknowledged) / s.took.Seconds() }
 
@@ -37,7 +42,8 @@ func (t *target) send(ctx context.Context, g *Generator, l load) (shipment, erro
 		wait        sync.WaitGroup
 		mu          sync.Mutex
 		all         []time.Duration
-		failure     error // guarded by mu, as is all
+		unknown     []span
+		failure     error // guarded by mu, as are all and unknown
 	)
 	next.Store(l.first)
 	wires := make([]*wire, l.connections)
@@ -53,10 +59,11 @@ func (t *target) send(ctx context.Context, g *Generator, l load) (shipment, erro
 	for _, w := range wires {
 		wait.Go(func() {
 			s := sender{target: t, wire: w, gen: g, load: l}
-			took, err := s.run(&next, &acked)
+			took, lost, err := s.run(&next, &acked)
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, took...)
+			unknown = append(unknown, lost...)
 			if err != nil && failure == nil {
 				failure = fmt.Errorf("ingest: %w", err)
 				cancel()
@@ -64,7 +71,10 @@ func (t *target) send(ctx context.Context, g *Generator, l load) (shipment, erro
 		})
 	}
 	wait.Wait()
-	return shipment{acknowledged: acked.Load(), took: time.Since(began), latencies: all}, failure
+	return shipment{
+		acknowledged: acked.Load(), took: time.Since(began), latencies: all,
+		unknown: unknown, unsent: span{min(next.Load(), l.end), l.end},
+	}, failure
 }
 
 // A sender is one connection's part of a load.
@@ -77,36 +87,45 @@ type sender struct {
 	head   []byte
 }
 
-func (s *sender) run(next, acked *atomic.Uint64) ([]time.Duration, error) {
-	var took []time.Duration
+// run sends batches until none is left or one fails, whose events it returns.
+func (s *sender) run(next, acked *atomic.Uint64) (took []time.Duration, lost []span, err error) {
 	for {
 		from := next.Add(uint64(s.load.batch)) - uint64(s.load.batch)
 		if from >= s.load.end {
-			return took, nil
+			return took, nil, nil
 		}
-		to := min(from+uint64(s.load.batch), s.load.end)
-		request := s.request(from, to)
+		part := span{from, min(from+uint64(s.load.batch), s.load.end)}
+		request := s.request(part)
 		began := time.Now()
-		answer, err := s.wire.do(request)
-		if err != nil {
-			return took, fmt.Errorf("events %d to %d: %w", from, to, err)
+		if err := s.deliver(part, request); err != nil {
+			return took, []span{part}, err
 		}
 		took = append(took, time.Since(began))
-		if n, ok := acceptedOf(answer); !ok || n != to-from {
-			return took, fmt.Errorf("events %d to %d: the server accepted %d of %d", from, to, n, to-from)
-		}
-		acked.Add(to - from)
+		acked.Add(part.end - part.first)
 	}
+}
+
+// deliver sends a request for the events of part and waits until all of them are
+// acknowledged.
+func (s *sender) deliver(part span, request []byte) error {
+	answer, err := s.wire.do(request)
+	if err != nil {
+		return fmt.Errorf("events %d to %d: %w", part.first, part.end, err)
+	}
+	if n, ok := acceptedOf(answer); !ok || n != part.end-part.first {
+		return fmt.Errorf("events %d to %d: the server accepted %d of %d", part.first, part.end, n, part.end-part.first)
+	}
+	return nil
 }
 
 // request writes the body behind a gap and the head into the end of the gap, so
 // that both are sent at once.
-func (s *sender) request(from, to uint64) []byte {
+func (s *sender) request(part span) []byte {
 	const longest = 1 << 40 // a length that takes more digits than any body's
 	s.head = s.target.appendHead(s.head[:0], "POST", "/v1/events", "", ndjson, longest)
 	gap := len(s.head)
 	s.body = append(s.body[:0], s.head...)
-	for i := from; i < to; i++ {
+	for i := part.first; i < part.end; i++ {
 		s.body = s.gen.AppendNative(s.body, i)
 	}
 	s.head = s.target.appendHead(s.head[:0], "POST", "/v1/events", "", ndjson, len(s.body)-gap)

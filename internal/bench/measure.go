@@ -141,68 +141,6 @@ func (r *run) learnIDs(w *wire, p *picker) error {
 	return nil
 }
 
-// crashRounds is how often the server is killed and, later, its caches dropped.
-// The worst of them counts.
-const crashRounds = 3
-
-// crash kills the server in the middle of ingest, and times how long it takes
-// until it is ready again. Whatever was acknowledged must be there, once.
-func (r *run) crash(ctx context.Context) error {
-	if !r.server.ours() {
-		return nil
-	}
-	share := uint64(crashEvents(&r.cfg) / crashRounds)
-	acknowledged, inFlight := r.stored, uint64(0)
-	var worst time.Duration
-	for round := range uint64(crashRounds) {
-		first := r.stored + round*share
-		n, err := r.killUnderLoad(ctx, load{first, first + share, r.cfg.Batch, r.cfg.Connections})
-		if err != nil {
-			return err
-		}
-		acknowledged += n
-		inFlight += min(uint64(r.cfg.Batch*r.cfg.Connections), share-n)
-		took, err := r.server.start(ctx)
-		if err != nil {
-			return err
-		}
-		worst = max(worst, took)
-		total, err := r.total(ctx, "")
-		if err != nil {
-			return err
-		}
-		if total < acknowledged || total > acknowledged+inFlight {
-			r.report.Wrong = append(r.report.Wrong, fmt.Sprintf(
-				"after kill -9 there are %d events, want %d acknowledged ones and at most %d more", total, acknowledged, inFlight))
-		}
-	}
-	r.report.add("ready_after_kill_s", worst.Seconds())
-	return nil
-}
-
-// killUnderLoad sends a load, kills the server about half-way, and returns how
-// many events were acknowledged.
-func (r *run) killUnderLoad(ctx context.Context, l load) (uint64, error) {
-	half := l
-	half.end = l.first + (l.end-l.first)/2
-	before, err := r.server.target.send(ctx, r.gen, half)
-	if err != nil {
-		return 0, err
-	}
-	sent := make(chan shipment, 1)
-	go func() {
-		rest := l
-		rest.first = half.end
-		s, _ := r.server.target.send(ctx, r.gen, rest) // it is meant to fail
-		sent <- s
-	}()
-	err = sleep(ctx, killDelay)
-	r.server.kill()
-	return before.acknowledged + (<-sent).acknowledged, err
-}
-
-const killDelay = 50 * time.Millisecond // of further load before the kill
-
 // cold restarts the server with its files dropped from the page cache, and times
 // the first page of a day long ago and the trail of a rare identity.
 func (r *run) cold(ctx context.Context) error {

@@ -30,11 +30,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	mix := cfg.Mix
-	mix.Events += cfg.Singles + crashEvents(&cfg)
-	r := &run{cfg: cfg, gen: NewGenerator(mix)}
-	r.report.Mix = r.gen.Mix()
-	r.report.Mix.Events = cfg.Mix.Events
+	r := newRun(cfg)
 	if cfg.Binary != "" && cfg.Dir == "" {
 		if r.cfg.Dir, err = os.MkdirTemp("", "annal-bench-"); err != nil {
 			return Report{}, err
@@ -42,10 +38,29 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		defer os.RemoveAll(r.cfg.Dir)
 	}
 	err = r.all(ctx)
+	if err == nil {
+		r.report.Stored = r.stored
+	}
 	if err == nil && len(r.report.Wrong) > 0 {
 		err = fmt.Errorf("bench: %d answers were wrong; the first: %s", len(r.report.Wrong), r.report.Wrong[0])
 	}
 	return r.report, err
+}
+
+// newRun prepares the events of a run, or those that an earlier one left.
+func newRun(cfg Config) *run {
+	r := &run{cfg: cfg}
+	if cfg.Again != nil {
+		r.gen = NewGenerator(cfg.Again.Mix)
+		r.stored = cfg.Again.Stored
+		r.report.Log = *cfg.Again
+		return r
+	}
+	mix := cfg.Mix
+	mix.Events += cfg.Singles + crashEvents(&cfg)
+	r.gen = NewGenerator(mix)
+	r.report.Log = Log{Mix: r.gen.Mix(), Events: cfg.Mix.Events}
+	return r
 }
 
 // crashEvents is how many events are sent while the server is killed.
@@ -64,19 +79,7 @@ func (r *run) all(ctx context.Context) error {
 	defer cancel()
 	go r.server.watch(ctx)
 	defer r.close()
-	for _, phase := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
-		{"ingest in batches", r.ingestBatched},
-		{"ingest one by one", r.ingestSingle},
-		{"look at the disk", r.measureDisk},
-		{"ask", r.ask},
-		{"stream", r.stream},
-		{"check the answers", r.verify},
-		{"kill and restart", r.crash},
-		{"ask with cold caches", r.cold},
-	} {
+	for _, phase := range r.phases() {
 		fmt.Fprintf(r.cfg.Progress, "%s …\n", phase.name)
 		if err := phase.do(ctx); err != nil {
 			return fmt.Errorf("bench: %s: %w", phase.name, err)
@@ -86,18 +89,59 @@ func (r *run) all(ctx context.Context) error {
 	return nil
 }
 
-// open starts the server, or finds the one that runs. The mix's first tenant
-// must be empty: answers are compared with what is sent from now on.
+// A phase is one part of a run.
+type phase struct {
+	name string
+	do   func(context.Context) error
+}
+
+// phases returns the parts of the run in order; those that change the log are
+// left out when it belongs to an earlier run.
+func (r *run) phases() []phase {
+	look := []phase{
+		{"look at the disk", r.measureDisk},
+		{"ask", r.ask},
+		{"stream", r.stream},
+		{"check the answers", r.verify},
+	}
+	cold := phase{"ask with cold caches", r.cold}
+	if r.cfg.Again != nil {
+		return append(look, cold)
+	}
+	list := append([]phase{
+		{"ingest in batches", r.ingestBatched},
+		{"ingest one by one", r.ingestSingle},
+	}, look...)
+	return append(list, phase{"kill and restart", r.crash}, cold)
+}
+
+// open starts the server, or finds the one that runs, and looks at its log.
 func (r *run) open(ctx context.Context) error {
 	if err := r.connect(ctx); err != nil {
 		return err
 	}
-	n, err := r.total(ctx, r.gen.tenants[0])
-	if err == nil && n > 0 {
-		err = fmt.Errorf("the tenant %s of the server has %d events already; measure with an empty one", r.gen.tenants[0], n)
+	err := r.checkLog(ctx)
+	if err != nil {
 		r.close()
 	}
 	return err
+}
+
+// checkLog checks that the log holds what answers are compared with: nothing of
+// the mix's first tenant yet or, when there was an earlier run, its events.
+func (r *run) checkLog(ctx context.Context) error {
+	n, err := r.total(ctx, r.gen.tenants[0])
+	switch {
+	case err != nil:
+		return err
+	case r.cfg.Again == nil && n > 0:
+		return fmt.Errorf("the tenant %s of the server has %d events already; measure with an empty one", r.gen.tenants[0], n)
+	case r.cfg.Again == nil || len(r.gen.tenants) > 1 && n > 0: // how many each has is not known
+		return nil
+	case n != r.stored:
+		return fmt.Errorf("the tenant %s of the server has %d events, want the %d of the earlier run", r.gen.tenants[0], n, r.stored)
+	}
+	return nil
 }
 
 func (r *run) connect(ctx context.Context) (err error) {
@@ -123,6 +167,12 @@ func (r *run) close() {
 	}
 }
 
+// unknownTenant reports whether a refusal says that there is no such tenant.
+func unknownTenant(err error) bool {
+	var refused *refusedError
+	return errors.As(err, &refused) && (refused.status == 403 || refused.status == 404)
+}
+
 // total asks how many events a tenant has; "" is all tenants. A tenant that
 // does not exist yet has none.
 func (r *run) total(ctx context.Context, tenant string) (uint64, error) {
@@ -132,8 +182,7 @@ func (r *run) total(ctx context.Context, tenant string) (uint64, error) {
 	}
 	defer w.close()
 	body, err := w.do(r.server.target.appendHead(nil, "GET", "/v1/audit/summary", tenant, "application/json", 0))
-	var refused *refusedError
-	if errors.As(err, &refused) && tenant != "" && (refused.status == 403 || refused.status == 404) {
+	if tenant != "" && unknownTenant(err) {
 		return 0, nil
 	}
 	if err != nil {

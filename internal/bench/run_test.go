@@ -23,14 +23,17 @@ func buildAnnal(t *testing.T) string {
 	return binary
 }
 
-// TestRunMeasuresTheRealServer runs every phase, kill -9 included.
+// TestRunMeasuresTheRealServer runs every phase, kill -9 included, and asks the
+// log that is left again.
 func TestRunMeasuresTheRealServer(t *testing.T) {
-	report, err := Run(t.Context(), Config{
-		Binary: buildAnnal(t), Mix: Mix{Seed: 3, Events: 6000, Tenants: 3}, Singles: 300, Repeat: 4,
-	})
+	cfg := Config{
+		Binary: buildAnnal(t), Dir: t.TempDir(), Mix: Mix{Seed: 3, Events: 6000, Tenants: 3}, Singles: 300, Repeat: 4,
+	}
+	report, err := Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	testAgain(t, cfg, report.Log)
 	for _, q := range questions() {
 		if v, ok := report.Value(q.key + "_p50_ms"); !ok || v <= 0 {
 			t.Errorf("%s was not measured", q.key)
@@ -43,6 +46,36 @@ func TestRunMeasuresTheRealServer(t *testing.T) {
 		if v, ok := report.Value(key); !ok || v <= 0 {
 			t.Errorf("%s is %v, want it measured", key, v)
 		}
+	}
+}
+
+func testAgain(t *testing.T, cfg Config, log Log) {
+	t.Helper()
+	cfg.Again = &log
+	report, err := Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Log != log {
+		t.Errorf("asked again, the log is %+v, want %+v", report.Log, log)
+	}
+	for _, key := range []string{"summary_90d_p50_ms", "stream_events_per_s", "answers_checked"} {
+		if v, ok := report.Value(key); !ok || v <= 0 {
+			t.Errorf("asked again, %s is %v, want it measured", key, v)
+		}
+	}
+	if _, ok := report.Value("ingest_batched_events_per_s"); ok {
+		t.Error("asked again, the run brought events in, want it to leave the log as it is")
+	}
+}
+
+func TestAskingAgainNeedsTheWholeLog(t *testing.T) {
+	server, gen := filledServer(t, 100)
+	_, err := Run(t.Context(), Config{
+		Server: "http://" + server.listen, Token: server.target.token, Again: &Log{Mix: gen.Mix(), Events: 100, Stored: 101},
+	})
+	if err == nil || !strings.Contains(err.Error(), "has 100 events, want the 101") {
+		t.Errorf("Run = %v, want it to refuse a log that lacks an event", err)
 	}
 }
 
