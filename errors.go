@@ -14,6 +14,8 @@ var (
 	ErrUnavailable = errors.New("the log cannot be written to at present")
 	// ErrClosed: the log is shut.
 	ErrClosed = errors.New("the log is closed")
+	// ErrDamaged: what is asked for needs a part of the log that is damaged.
+	ErrDamaged = errors.New("a part of the log that this needs is damaged")
 	// ErrTooCostly: a query ran into its deadline or its memory bound.
 	ErrTooCostly = errors.New("the query needs more time or memory than is allowed; narrow its times or filters")
 )

@@ -57,6 +57,10 @@ var (
 	errInvalidCursor = &fault{status: http.StatusBadRequest, code: "invalid_cursor", message: "the cursor is not one that this query returned; begin again without it"}
 )
 
+// damagedMessage says to the caller what they can do, and to the operator what is
+// theirs to do. Which file it is stands in the server's log alone.
+const damagedMessage = "a part of the log that this question needs is damaged; other questions are answered. Narrow this one, or have the operator look for the request id in the server's log and run annal check"
+
 // issuerUnavailable is the code of tokens that cannot be checked at present.
 const issuerUnavailable = "issuer_unavailable"
 
@@ -130,6 +134,8 @@ func statusOf(err error, d *Dialect) Failure {
 		return Failure{Status: http.StatusNotFound, Code: "not_found", Message: "there is no such thing"}
 	case errors.Is(err, annal.ErrUnavailable), errors.Is(err, annal.ErrClosed):
 		return Failure{Status: http.StatusServiceUnavailable, Code: "service_unavailable", Message: annal.ErrUnavailable.Error(), retryAfter: retryUnavailable}
+	case errors.Is(err, annal.ErrDamaged):
+		return Failure{Status: http.StatusInternalServerError, Code: "log_damaged", Message: damagedMessage}
 	case errors.Is(err, annal.ErrTooCostly):
 		return Failure{Status: http.StatusUnprocessableEntity, Code: "query_too_costly", Message: annal.ErrTooCostly.Error()}
 	case errors.Is(err, context.DeadlineExceeded):

@@ -50,7 +50,8 @@ func TestEveryErrorHasOneTranslation(t *testing.T) {
 		{annal.ErrClosed, 503, "service_unavailable", true, true},
 		{annal.ErrTooCostly, 422, "query_too_costly", false, false},
 		{context.DeadlineExceeded, 504, "timeout", false, true},
-		{errors.New("segment 7 is damaged"), 500, "internal_error", false, true},
+		{errors.New("segment 7 is torn"), 500, "internal_error", false, true},
+		{fmt.Errorf("segment 7 is torn: %w", annal.ErrDamaged), 500, "log_damaged", false, true},
 		{nil, 500, "internal_error", false, true}, // a panic
 	} {
 		logged.Reset()
@@ -61,13 +62,31 @@ func TestEveryErrorHasOneTranslation(t *testing.T) {
 			if (a.Header().Get("Retry-After") != "") != tt.retry {
 				t.Errorf("%v: Retry-After %q", tt.err, a.Header().Get("Retry-After"))
 			}
-			if strings.Contains(a.Body.String(), "damaged") || strings.Contains(a.Body.String(), "secret") {
+			if strings.Contains(a.Body.String(), "torn") || strings.Contains(a.Body.String(), "secret") {
 				t.Errorf("%v shows its inside: %s", tt.err, a.Body)
 			}
 			if strings.Contains(logged.String(), a.Header().Get("X-Request-ID")) != tt.log {
 				t.Errorf("%v: logged %q", tt.err, logged.String())
 			}
 		}
+	}
+}
+
+// Damage that a question meets is said in each dialect's own shape, and no file
+// is named.
+func TestDamageIsSaidInEveryDialect(t *testing.T) {
+	w := newWorld(t)
+	w.put(event("read", "user:a", "p", 0))
+	w.cfg.Reader = broken{w.log, fmt.Errorf("/data/segments/7.col: %w", annal.ErrDamaged)}
+	w.restart()
+	for target, want := range map[string]string{
+		"/v1/events":                     `{"type":"urn:annal:problem:log_damaged","title":"Internal Server Error","status":500,"code":"log_damaged","detail":"` + damagedMessage + `","request_id":"r"}`,
+		"/v1/audit/logs":                 `{"error":{"code":"log_damaged","message":"` + damagedMessage + `","details":{},"request_id":"r"}}`,
+		"/audit/entries":                 `{"error":"Internal Server Error","detail":"` + damagedMessage + `","code":"log_damaged"}`,
+		"/api/v1/admin/audit/":           `{"detail":"` + damagedMessage + `"}`,
+		"/v1/audit?startDate=2026-04-23": `{"code":500,"message":"` + damagedMessage + `","errors":{}}`,
+	} {
+		w.same(w.of("acme"), "GET", target, "", 500, want)
 	}
 }
 

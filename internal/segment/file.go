@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"annal"
 	"annal/internal/vfs"
 )
 
@@ -22,6 +23,9 @@ type DamageError struct {
 func (e *DamageError) Error() string {
 	return fmt.Sprintf("%s: %s (bytes %d to %d)", e.File, e.What, e.From, e.To)
 }
+
+// Is makes every such error an [annal.ErrDamaged].
+func (e *DamageError) Is(target error) bool { return target == annal.ErrDamaged }
 
 // ErrForeign: the file belongs to another log.
 var ErrForeign = errors.New("the file belongs to another log")

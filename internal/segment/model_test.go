@@ -211,6 +211,7 @@ var mixes = []struct {
 	{"all equal", mix{rows: 1500, constant: true, equal: true}},
 	{"huge texts", mix{rows: 1000, huge: true, tenants: 3, shuffled: true}},
 	{"three blocks", mix{rows: 2*BlockRows + 1023, tenants: 7, shuffled: true, templated: true, far: true}},
+	{"five blocks", mix{rows: 4*BlockRows + 55, tenants: 2, shuffled: true, templated: true}},
 }
 
 // built builds and opens a model's segment on a disk in memory.

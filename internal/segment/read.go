@@ -45,7 +45,41 @@ func (s *Segment) exact(row int, key int64) time.Time {
 // LowerTime returns the first row in lo ≤ row < hi whose time key is at least
 // key, or hi. The rows must belong to one tenant.
 func (s *Segment) LowerTime(lo, hi int, key int64) int {
+	lo, hi = s.narrow(lo, hi, key)
 	return lo + sort.Search(hi-lo, func(i int) bool { return s.TimeAt(lo+i) >= key })
+}
+
+// narrow bounds the row that LowerTime looks for by the times that the index has
+// of each block, so that no other block is read. Only the first and the last
+// block may hold rows of other tenants too.
+func (s *Segment) narrow(lo, hi int, key int64) (int, int) {
+	first, last := lo>>blockBits, (hi-1)>>blockBits
+	if first >= last {
+		return lo, hi
+	}
+	b := first + 1 + sort.Search(last-first, func(i int) bool { return s.latest(first+1+i) >= key })
+	if b > last {
+		return hi, hi
+	}
+	start, end := b<<blockBits, min(hi, (b+1)<<blockBits)
+	switch least, _ := s.BlockTimes(b); {
+	case b > first+1 || s.latest(first) < key: // all before the block are earlier
+		if least >= key {
+			return start, start
+		}
+		return start, end
+	case least >= key:
+		return lo, start
+	case b < last: // all of the block is the tenant's, and begins before key
+		return start, end
+	}
+	return lo, hi
+}
+
+// latest returns the greatest time key of a block.
+func (s *Segment) latest(block int) int64 {
+	_, most := s.BlockTimes(block)
+	return most
 }
 
 // PositionAt returns the position of a row.

@@ -77,6 +77,17 @@ func (s *Server) meterStore() {
 		c.descs = append(c.descs, prometheus.NewDesc(f.name, f.help, nil, nil))
 	}
 	s.metrics.registry.MustRegister(c)
+	s.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "annal_damage_alarm", Help: "1 when a file of the log or of the access stream is known to be damaged that cannot be made again; else 0.",
+	}, func() float64 {
+		log, reads := s.store.Stats(), s.access.Stats()
+		return oneIf(hurt(&log) || hurt(&reads))
+	}))
+}
+
+// hurt reports whether something of a log is lost or cannot be read.
+func hurt(st *store.Stats) bool {
+	return len(st.Damaged) > 0 || len(st.Lost) > 0 || st.WALDamage > 0
 }
 
 // Describe names the figures.

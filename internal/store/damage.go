@@ -27,7 +27,18 @@ func (s *Store) guarded(v *view, fn func() error) (healed bool, err error) {
 			return s.heal(x), err
 		}
 	}
+	s.spoiled(d.File)
 	return false, err
+}
+
+// spoiled notes that a file of truth is damaged.
+func (s *Store) spoiled(file string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.damaged == nil {
+		s.damaged = map[string]bool{}
+	}
+	s.damaged[file] = true
 }
 
 // reading runs fn over the current view, and anew when the damage that it met

@@ -57,6 +57,12 @@ func (c *idCode) position(id annal.ID) (uint64, bool) {
 	return c.invert(x), true
 }
 
+// gave reports whether id is that of the event at position.
+func (c *idCode) gave(id annal.ID, position uint64) bool {
+	ms := binary.BigEndian.Uint64(id[:8]) >> 16
+	return c.id(position, int64(ms)*1000) == id
+}
+
 func (c *idCode) permute(v uint64) uint64 {
 	l, r := uint32(v>>32), uint32(v)
 	for i := range byte(feistelRounds) {

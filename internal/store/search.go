@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"annal"
@@ -101,7 +102,7 @@ func (s *Store) Event(ctx context.Context, tenants []string, id annal.ID) (annal
 	err := s.again(&annal.Query{}, func(v *view, _ *plan) error {
 		found, err := v.event(position, &e)
 		if err == nil && !found {
-			err = annal.ErrNotFound
+			err = s.unheld(position, id)
 		}
 		if err != nil {
 			return err
@@ -118,6 +119,17 @@ func (s *Store) Event(ctx context.Context, tenants []string, id annal.ID) (annal
 		return annal.Event{}, annal.ErrNotFound
 	}
 	return e, nil
+}
+
+// unheld says why no part of the log holds a position below its end: it was lost
+// to damage. Only an id that the log has given proves that there was an event.
+func (s *Store) unheld(position uint64, id annal.ID) error {
+	code := s.ids.Get().(*idCode)
+	defer s.ids.Put(code)
+	if !code.gave(id, position) {
+		return annal.ErrNotFound
+	}
+	return fmt.Errorf("position %d is lost: %w", position, annal.ErrDamaged)
 }
 
 func hasTenant(tenants []string, t string) bool {

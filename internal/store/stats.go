@@ -1,6 +1,9 @@
 package store
 
 import (
+	"maps"
+	"slices"
+
 	"annal/internal/wal"
 )
 
@@ -20,6 +23,7 @@ type Stats struct {
 	ReadDamage                    uint64   // reads that met a damaged file
 	WALDamage                     uint64   // damaged places found in the log at Open
 	Lost                          []string // segments that were set aside
+	Damaged                       []string // files of truth that a read met damaged since Open
 
 	Alarm string // why writes are refused; "" when they are not
 	WAL   wal.Stats
@@ -56,5 +60,6 @@ func (s *Store) Stats() Stats {
 	for _, l := range s.manifest.Lost {
 		st.Lost = append(st.Lost, l.Name)
 	}
+	st.Damaged = slices.Sorted(maps.Keys(s.damaged))
 	return st
 }

@@ -84,9 +84,10 @@ type Store struct {
 	quit      chan struct{}  // closed when closing begins
 	appenders sync.WaitGroup // Appends on their way through the queue
 
-	mu       sync.Mutex // guards cur, its references, manifest, lost
+	mu       sync.Mutex // guards cur, its references, manifest, damaged
 	cur      *view
 	manifest manifest
+	damaged  map[string]bool // files of truth that a read met damaged
 
 	applied  atomic.Uint64 // positions below are visible
 	news     broadcast     // wakes those who wait for applied to grow
