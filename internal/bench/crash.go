@@ -23,7 +23,7 @@ func (r *run) crash(ctx context.Context) error {
 	share := uint64(crashEvents(&r.cfg) / crashRounds)
 	var worst time.Duration
 	for range crashRounds {
-		l := load{r.stored, r.stored + share, r.cfg.Batch, r.cfg.Connections}
+		l := load{first: r.stored, end: r.stored + share, batch: r.cfg.Batch, connections: r.cfg.Connections}
 		s, err := r.killUnderLoad(ctx, l)
 		if err != nil {
 			return err

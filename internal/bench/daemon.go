@@ -19,7 +19,7 @@ const (
 	readyTimeout = 2 * time.Minute
 	readyPoll    = 2 * time.Millisecond
 	stopTimeout  = time.Minute
-	watchEvery   = 100 * time.Millisecond
+	watchEvery   = 20 * time.Millisecond
 
 	settleTimeout = time.Minute
 	settlePoll    = 300 * time.Millisecond
@@ -40,8 +40,7 @@ type daemon struct {
 	cmd    *exec.Cmd
 	exited chan error
 
-	anonPeak atomic.Int64
-	peak     atomic.Int64
+	watched watched
 }
 
 const dataFolder = "data" // within [Config.Dir]
@@ -204,6 +203,9 @@ func (d *daemon) settle(ctx context.Context) error {
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
@@ -219,16 +221,5 @@ func (d *daemon) watch(ctx context.Context) {
 	}
 }
 
-// noteMemory remembers the most memory that the server ever held.
-func (d *daemon) noteMemory() {
-	pid := d.pid.Load()
-	if pid == 0 {
-		return
-	}
-	m, err := readMemory(int(pid))
-	if err != nil {
-		return
-	}
-	d.peak.Store(max(d.peak.Load(), m.peak))
-	d.anonPeak.Store(max(d.anonPeak.Load(), m.anon))
-}
+// noteMemory remembers the most memory that the server held.
+func (d *daemon) noteMemory() { d.watched.note(int(d.pid.Load())) }

@@ -32,8 +32,18 @@
 //	answers_checked, wrong_answers                against the reference
 //	ready_after_kill_s                            the worst of three kill -9 under load
 //	cold_first_page_ms, cold_rare_identity_ms     the worst of three, caches dropped
+//	mixed_ingest_*                                62,000 events/s while questions
+//	mixed_QUESTION_*                                 are asked, and these
 //	peak_resident_mib                             with mapped files
 //	peak_anonymous_mib                            without
+//	resident_PHASE_mib, anonymous_PHASE_mib,      at most during ingest_batched,
+//	file_PHASE_mib                                   ingest_single, ask, stream,
+//	                                                 mixed, crash, cold
+//
+// While events come in, nobody knows what a right answer is to the event. A page
+// must then lack nothing that was there before, and show nothing that does not
+// match; a count must lie between those before and after. A trail's 30-day counts
+// are not checked then.
 //
 // Questions, each also as scaivault_… where ScaiVault's API has it:
 //

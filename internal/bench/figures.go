@@ -54,7 +54,7 @@ type Report struct {
 }
 
 func (r *Report) add(key string, value float64) {
-	r.Figures = append(r.Figures, Figure{Key: key, Value: value, Target: targets[key]})
+	r.Figures = append(r.Figures, Figure{Key: key, Value: value, Target: targetOf(key)})
 }
 
 // addLatencies adds the median and the 99th percentile.
@@ -105,19 +105,47 @@ func (r *Report) WriteTable(out io.Writer) error {
 		target, verdict := f.against()
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Key, target, number(f.Value), verdict, p99, asked)
 	}
+	r.writeMemory(t)
 	for _, w := range r.Wrong {
 		fmt.Fprintf(t, "WRONG ANSWER: %s\n", w)
 	}
 	return t.Flush()
 }
 
+// Parts of the keys of figures that say how much memory a phase took.
+const (
+	residentPrefix  = "resident_"
+	anonymousPrefix = "anonymous_"
+	filePrefix      = "file_"
+	memorySuffix    = "_mib"
+)
+
+// writeMemory writes what each phase held at most as a table of its own.
+func (r *Report) writeMemory(out io.Writer) {
+	head := "\nMiB at most, while\tresident\tanonymous\tof files\t\t\n"
+	for _, f := range r.Figures {
+		if phase, ok := strings.CutPrefix(f.Key, residentPrefix); ok {
+			fmt.Fprint(out, head)
+			head = ""
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t\t\n", strings.TrimSuffix(phase, memorySuffix),
+				number(f.Value), r.shown(anonymousPrefix+phase), r.shown(filePrefix+phase))
+		}
+	}
+}
+
 const medianSuffix = "_p50_ms"
 
-// folded reports whether a figure is shown in its median's line.
+// folded reports whether a figure is shown in its median's line, or with the
+// memory.
 func (r *Report) folded(key string) bool {
+	for _, prefix := range []string{residentPrefix, anonymousPrefix, filePrefix} {
+		if phase, ok := strings.CutPrefix(key, prefix); ok && strings.HasSuffix(phase, memorySuffix) {
+			return true
+		}
+	}
 	for _, suffix := range []string{"_p99_ms", "_asked"} {
 		name, ok := strings.CutSuffix(key, suffix)
-		if _, median := r.Value(name + medianSuffix); ok && median && targets[key] == 0 {
+		if _, median := r.Value(name + medianSuffix); ok && median && targetOf(key) == 0 {
 			return true
 		}
 	}

@@ -16,14 +16,26 @@ type load struct {
 	first, end  uint64 // events first ≤ i < end
 	batch       int    // events of a request
 	connections int
+	pace        int // events a second, however fast they are acknowledged; 0: as fast as they are
+}
+
+// due returns when the batch that begins with event from is to be sent.
+func (l *load) due(began time.Time, from uint64) time.Time {
+	return began.Add(time.Duration(float64(from-l.first) / float64(l.pace) * float64(time.Second)))
+}
+
+// lasts returns how long a load with a pace takes at least.
+func (l *load) lasts() time.Duration {
+	var began time.Time
+	return l.due(began, l.end).Sub(began)
 }
 
 // A shipment is what became of a load.
 type shipment struct {
 	acknowledged uint64
 	took         time.Duration
-	latencies    []time.Duration
-	unknown      []span // were sent but not acknowledged
+	latencies    []time.Duration // of requests; with a pace, since they were due
+	unknown      []span          // were sent but not acknowledged
 	unsent       span
 }
 
@@ -33,7 +45,8 @@ type span struct{ first, end uint64 }
 func (s *shipment) rate() float64 { return float64(s.acknowledged) / s.took.Seconds() }
 
 // send ships a load and returns when all of it is acknowledged, or with the
-// first error. Connections take the next batch as soon as they are free.
+// first error. Connections take the next batch as soon as they are free and it is
+// due.
 func (t *target) send(ctx context.Context, g *Generator, l load) (shipment, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -58,8 +71,8 @@ func (t *target) send(ctx context.Context, g *Generator, l load) (shipment, erro
 	began := time.Now()
 	for _, w := range wires {
 		wait.Go(func() {
-			s := sender{target: t, wire: w, gen: g, load: l}
-			took, lost, err := s.run(&next, &acked)
+			s := sender{target: t, wire: w, gen: g, load: l, began: began}
+			took, lost, err := s.run(ctx, &next, &acked)
 			mu.Lock()
 			defer mu.Unlock()
 			all = append(all, took...)
@@ -83,12 +96,13 @@ type sender struct {
 	wire   *wire
 	gen    *Generator
 	load   load
+	began  time.Time
 	body   []byte
 	head   []byte
 }
 
 // run sends batches until none is left or one fails, whose events it returns.
-func (s *sender) run(next, acked *atomic.Uint64) (took []time.Duration, lost []span, err error) {
+func (s *sender) run(ctx context.Context, next, acked *atomic.Uint64) (took []time.Duration, lost []span, err error) {
 	for {
 		from := next.Add(uint64(s.load.batch)) - uint64(s.load.batch)
 		if from >= s.load.end {
@@ -97,6 +111,12 @@ func (s *sender) run(next, acked *atomic.Uint64) (took []time.Duration, lost []s
 		part := span{from, min(from+uint64(s.load.batch), s.load.end)}
 		request := s.request(part)
 		began := time.Now()
+		if s.load.pace > 0 {
+			began = s.load.due(s.began, from)
+			if err := sleep(ctx, time.Until(began)); err != nil {
+				return took, []span{part}, err
+			}
+		}
 		if err := s.deliver(part, request); err != nil {
 			return took, []span{part}, err
 		}

@@ -23,25 +23,40 @@ const warmUps = 5 // asks before a question is timed
 
 // ask times every question and keeps some answers of each.
 func (r *run) ask(ctx context.Context) error {
-	w, err := r.server.target.dial(ctx)
+	w, p, err := r.dialAndLearn(ctx)
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	p := newPicker(r.gen, r.stored)
-	if err := r.learnIDs(w, p); err != nil {
-		return fmt.Errorf("learn ids: %w", err)
-	}
-	list := questions()
-	if r.gen.mix.Tenants > 1 {
-		list = append(list, question{"all_tenants_newest_100", 100, allTenants})
-	}
-	for _, q := range list {
+	for _, q := range r.questions() {
 		if err := r.time(ctx, w, p, q); err != nil {
 			return fmt.Errorf("%s: %w", q.key, err)
 		}
 	}
 	return nil
+}
+
+// dialAndLearn connects, and prepares to choose questions about what is stored.
+func (r *run) dialAndLearn(ctx context.Context) (*wire, *picker, error) {
+	w, err := r.server.target.dial(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := newPicker(r.gen, r.stored)
+	if err := r.learnIDs(w, p); err != nil {
+		w.close()
+		return nil, nil, fmt.Errorf("learn ids: %w", err)
+	}
+	return w, p, nil
+}
+
+// questions returns those that this mix can be asked.
+func (r *run) questions() []question {
+	list := questions()
+	if r.gen.mix.Tenants > 1 {
+		list = append(list, question{"all_tenants_newest_100", 100, allTenants})
+	}
+	return list
 }
 
 // allTenants is the newest page over everything that the token may read.
@@ -56,21 +71,19 @@ func (r *run) time(ctx context.Context, w *wire, p *picker, q question) error {
 			return err
 		}
 		a := q.make(p)
-		request := r.server.target.appendHead(nil, "GET", a.path, a.tenant, "application/json", 0)
-		began := time.Now()
-		body, err := w.do(request)
+		body, t, err := r.fetch(w, &a)
 		if err != nil {
-			return fmt.Errorf("%s: %w", a.path, err)
+			return err
 		}
 		if n < 0 {
 			continue
 		}
-		took = append(took, time.Since(began))
-		if n%keepEvery == 0 && n/keepEvery < r.cfg.Checks && a.check != nil {
+		took = append(took, t)
+		if n%keepEvery == 0 && n/keepEvery < r.cfg.Checks {
 			if a.later != nil {
 				a.later.query.Since = time.Now().Add(-month)
 			}
-			r.pending = append(r.pending, &kept{q.key, a, bytes.Clone(body)})
+			r.keep(q.key, body, a)
 		}
 	}
 	r.report.addLatencies(q.key, took)
@@ -78,15 +91,46 @@ func (r *run) time(ctx context.Context, w *wire, p *picker, q question) error {
 	return nil
 }
 
+// fetch asks once. The answer is valid until the next.
+func (r *run) fetch(w *wire, a *ask) ([]byte, time.Duration, error) {
+	request := r.server.target.appendHead(nil, "GET", a.path, a.tenant, "application/json", 0)
+	began := time.Now()
+	body, err := w.do(request)
+	took := time.Since(began)
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", a.path, err)
+	}
+	return body, took, nil
+}
+
+// keep keeps an answer, if it can be checked: against what is stored now, unless
+// its probes say otherwise.
+func (r *run) keep(question string, body []byte, a ask) {
+	if a.check == nil {
+		return
+	}
+	for _, p := range a.all() {
+		if p.below == 0 {
+			p.below = r.stored
+		}
+	}
+	r.pending = append(r.pending, &kept{question, a, bytes.Clone(body)})
+}
+
+// all returns the probes that the reference must answer.
+func (a *ask) all() []*probe {
+	if a.later == nil {
+		return a.probes
+	}
+	return append(slices.Clip(a.probes), a.later)
+}
+
 // verify asks the reference about all kept answers, in one pass over the
 // generated events.
 func (r *run) verify(ctx context.Context) error {
 	var probes []*probe
 	for _, k := range r.pending {
-		probes = append(probes, k.ask.probes...)
-		if k.ask.later != nil {
-			probes = append(probes, k.ask.later)
-		}
+		probes = append(probes, k.ask.all()...)
 	}
 	if err := r.gen.consult(ctx, r.stored, probes); err != nil {
 		return err

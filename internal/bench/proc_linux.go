@@ -35,30 +35,29 @@ func cpuSeconds(pid int) (float64, error) {
 	return sum, nil
 }
 
-// memory says how much of a process is resident, in bytes.
-type memory struct {
-	peak int64 // the most that ever was, with mapped files
-	anon int64 // at present, without mapped files
-}
-
+// readMemory returns what a process holds and held at most.
 func readMemory(pid int) (memory, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return memory{}, err
 	}
 	var m memory
+	into := map[string]*int64{"VmHWM": &m.peak, "VmRSS": &m.resident, "RssAnon": &m.anon, "RssFile": &m.file}
 	for line := range bytes.Lines(status) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
-		kib, _, _ := bytes.Cut(bytes.TrimSpace(value), []byte(" "))
-		n, _ := strconv.ParseInt(string(kib), 10, 64)
-		switch string(name) {
-		case "VmHWM":
-			m.peak = n << 10
-		case "RssAnon":
-			m.anon = n << 10
+		if to := into[string(name)]; to != nil {
+			kib, _, _ := bytes.Cut(bytes.TrimSpace(value), []byte(" "))
+			n, _ := strconv.ParseInt(string(kib), 10, 64)
+			*to = n << 10
 		}
 	}
 	return m, nil
+}
+
+// resetPeak lets a process's peak begin anew at what it holds now.
+func resetPeak(pid int) error {
+	const resetHighWaterMark = "5"
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte(resetHighWaterMark), 0)
 }
 
 // evict asks the kernel to drop a file's pages from its cache. What is mapped

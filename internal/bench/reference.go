@@ -16,6 +16,7 @@ import (
 // they count up to. [annal.Query.Matches] decides, over every event there is.
 type probe struct {
 	query  annal.Query
+	below  uint64        // events 0 ≤ i < below are in question; 0: all
 	keep   int           // the newest matches to keep
 	fields []annal.Field // whose values to count
 
@@ -39,7 +40,7 @@ func newest(a, b hit) int {
 
 // fork returns an empty probe for the same question.
 func (p *probe) fork() *probe {
-	c := &probe{query: p.query, keep: p.keep, fields: p.fields, counts: make([]map[string]*annal.Count, len(p.fields))}
+	c := &probe{query: p.query, below: p.below, keep: p.keep, fields: p.fields, counts: make([]map[string]*annal.Count, len(p.fields))}
 	for i := range c.counts {
 		c.counts[i] = map[string]*annal.Count{}
 	}
@@ -48,7 +49,7 @@ func (p *probe) fork() *probe {
 
 // see takes note of an event, if it matches.
 func (p *probe) see(i uint64, e *annal.Event) {
-	if !p.query.Matches(e) {
+	if p.below > 0 && i >= p.below || !p.query.Matches(e) {
 		return
 	}
 	p.total++

@@ -57,7 +57,7 @@ func newRun(cfg Config) *run {
 		return r
 	}
 	mix := cfg.Mix
-	mix.Events += cfg.Singles + crashEvents(&cfg)
+	mix.Events += cfg.Singles + mixedEvents(&cfg) + crashEvents(&cfg)
 	r.gen = NewGenerator(mix)
 	r.report.Log = Log{Mix: r.gen.Mix(), Events: cfg.Mix.Events}
 	return r
@@ -81,8 +81,12 @@ func (r *run) all(ctx context.Context) error {
 	defer r.close()
 	for _, phase := range r.phases() {
 		fmt.Fprintf(r.cfg.Progress, "%s …\n", phase.name)
+		r.server.watched.begin(int(r.server.pid.Load()))
 		if err := phase.do(ctx); err != nil {
 			return fmt.Errorf("bench: %s: %w", phase.name, err)
+		}
+		if phase.key != "" {
+			r.addPhaseMemory(phase.key)
 		}
 	}
 	r.addMemory()
@@ -91,6 +95,7 @@ func (r *run) all(ctx context.Context) error {
 
 // A phase is one part of a run.
 type phase struct {
+	key  string // its figures of memory end so; "": it asks nothing of the server
 	name string
 	do   func(context.Context) error
 }
@@ -99,20 +104,24 @@ type phase struct {
 // left out when it belongs to an earlier run.
 func (r *run) phases() []phase {
 	look := []phase{
-		{"look at the disk", r.measureDisk},
-		{"ask", r.ask},
-		{"stream", r.stream},
-		{"check the answers", r.verify},
+		{"", "look at the disk", r.measureDisk},
+		{"ask", "ask", r.ask},
+		{"stream", "stream", r.stream},
 	}
-	cold := phase{"ask with cold caches", r.cold}
+	check := phase{"", "check the answers", r.verify}
+	cold := phase{"cold", "ask with cold caches", r.cold}
 	if r.cfg.Again != nil {
-		return append(look, cold)
+		return append(look, check, cold)
 	}
 	list := append([]phase{
-		{"ingest in batches", r.ingestBatched},
-		{"ingest one by one", r.ingestSingle},
+		{"ingest_batched", "ingest in batches", r.ingestBatched},
+		{"ingest_single", "ingest one by one", r.ingestSingle},
 	}, look...)
-	return append(list, phase{"kill and restart", r.crash}, cold)
+	return append(list,
+		phase{"mixed", "ingest and ask at once", r.mixed},
+		check,
+		phase{"crash", "kill and restart", r.crash},
+		cold)
 }
 
 // open starts the server, or finds the one that runs, and looks at its log.
@@ -301,14 +310,15 @@ func (r *run) stream(ctx context.Context) error {
 		return nil // there may be events of others among them
 	}
 	want := &probe{query: annal.Query{Tenants: []string{tenant}}, keep: min(pageLimit, r.cfg.Stream)}
-	r.pending = append(r.pending, &kept{question: "stream", body: []byte("{}"), ask: ask{
+	p := newPicker(r.gen, r.stored)
+	r.keep("stream", []byte("{}"), ask{
 		path: path, probes: []*probe{want},
 		check: func(a *answer) error {
 			return firstError(
 				same("streamed lines", uint64(lines), min(want.total, uint64(r.cfg.Stream))),
-				a.checkPage(newPicker(r.gen, r.stored), want, firstLines(head, min(pageLimit, r.cfg.Stream)), nativeEvent))
+				a.checkPage(p, want, firstLines(head, min(pageLimit, r.cfg.Stream)), nativeEvent))
 		},
-	}})
+	})
 	return nil
 }
 
@@ -326,12 +336,4 @@ func firstLines(b []byte, n int) []json.RawMessage {
 		b = rest
 	}
 	return lines
-}
-
-func (r *run) addMemory() {
-	r.server.noteMemory()
-	if peak := r.server.peak.Load(); peak > 0 {
-		r.report.add("peak_resident_mib", float64(peak)/mib)
-		r.report.add("peak_anonymous_mib", float64(r.server.anonPeak.Load())/mib)
-	}
 }

@@ -41,7 +41,8 @@ func TestRunMeasuresTheRealServer(t *testing.T) {
 	}
 	for _, key := range []string{
 		"ingest_batched_events_per_s", "ingest_single_p99_ms", "stream_events_per_s", "ready_after_kill_s",
-		"peak_resident_mib", "answers_checked", "ingest_batched_server_cpu_s_per_million", "all_tenants_newest_100_p50_ms",
+		"peak_resident_mib", "resident_mixed_mib", "anonymous_ask_mib", "mixed_ingest_events_per_s", "mixed_rare_text_p50_ms",
+		"answers_checked", "ingest_batched_server_cpu_s_per_million", "all_tenants_newest_100_p50_ms",
 	} {
 		if v, ok := report.Value(key); !ok || v <= 0 {
 			t.Errorf("%s is %v, want it measured", key, v)
@@ -102,7 +103,7 @@ func filledServer(t *testing.T, n int) (*daemon, *Generator) {
 	}
 	t.Cleanup(server.kill)
 	gen := NewGenerator(Mix{Seed: 5, Events: n, End: time.Now(), Identities: 20, Paths: 150})
-	if _, err := server.target.send(t.Context(), gen, load{0, uint64(n), 1000, 2}); err != nil {
+	if _, err := server.target.send(t.Context(), gen, load{end: uint64(n), batch: 1000, connections: 2}); err != nil {
 		t.Fatal(err)
 	}
 	return server, gen
