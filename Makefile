@@ -13,12 +13,14 @@ DEMO_LISTEN  ?= 127.0.0.1:8080
 BENCH_EVENTS ?= 10000000
 BENCH_JSON   ?= bin/bench.json
 BENCH_FLAGS  ?=
+GROWTH       ?= 1000000 10000000 60000000
+GROWTH_TABLE ?= bin/growth.md
 PEERS_FLAGS  ?= --only annal,sqlite,duckdb
 FAULTS       := KillNine|Failing|Trouble|ReadOnly|SecondServer|Standstill|Spoiled|Foreign|Crowds|Hostile
 FUZZTIME     ?= 10s
 MINUTES      ?= 60
 
-.PHONY: help build demo demo-stop test test-race check lint fmt arch deps bench bench-peers profile fuzz crash soak clean
+.PHONY: help build demo demo-stop test test-race check lint fmt arch deps bench bench-growth bench-peers profile fuzz crash soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,8 +56,11 @@ fmt:
 arch: ## the shape: import tiers, sizes, comments
 	$(GO) test ./internal/arch/
 
-bench: build ## BENCH_EVENTS events over loopback HTTP, figures to BENCH_JSON
-	bin/annal bench --events $(BENCH_EVENTS) --json $(BENCH_JSON) $(BENCH_FLAGS)
+bench: build ## BENCH_EVENTS events over loopback HTTP, figures to BENCH_JSON; from 1 M on the last tag too
+	@scripts/bench $(BENCH_EVENTS) $(BENCH_JSON) $(BENCH_FLAGS)
+
+bench-growth: build ## the same at GROWTH events, as one Markdown table in GROWTH_TABLE
+	@scripts/bench-growth '$(GROWTH)' $(GROWTH_TABLE) $(BENCH_FLAGS)
 
 bench-peers: build ## the same events and questions for other stores (PEERS_FLAGS says which)
 	cd bench/peers && $(GO) run . --annal $(CURDIR)/bin/annal $(PEERS_FLAGS)

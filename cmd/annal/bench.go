@@ -14,8 +14,11 @@ type benchCmd struct {
 	Events int    `default:"10000000" help:"How many events to bring in."`
 	JSON   string `name:"json" placeholder:"FILE" help:"Also write the figures to this file, as one JSON object."`
 
+	Binary  string `placeholder:"FILE" help:"Start this annal instead of this one itself; not with --server."`
 	Again   string `placeholder:"FILE" help:"Bring nothing in: ask again about the log of the run that wrote this file with --json. The log is that of --server or, without one, the one in --data."`
 	Compare string `placeholder:"FILE" help:"Also compare with the figures in this file, which an earlier run wrote."`
+
+	Table []string `sep:"none" placeholder:"FILE" help:"Measure nothing: write the figures of this file, which an earlier run wrote, as Markdown; given several times, side by side."`
 
 	Server string `env:"ANNAL_SERVER" placeholder:"URL" help:"Measure this server. Unset: start one of this binary with a new log, and kill it to see it recover."`
 	Token  string `env:"ANNAL_TOKEN" placeholder:"TOKEN" help:"The token for it."`
@@ -40,23 +43,21 @@ Examples:
   annal bench --events 10000000 --json figures.json
   annal bench --events 10000000 --compare figures.json
   annal bench --data DIR --json first.json
-  annal bench --data DIR --again first.json --compare first.json`
+  annal bench --data DIR --again first.json --compare first.json
+  annal bench --table first.json --table second.json`
 }
 
 // Run measures and prints the table.
 func (b *benchCmd) Run(ctx context.Context, e *env) error {
+	if len(b.Table) > 0 {
+		return b.writeTable(e)
+	}
 	cfg := bench.Config{
 		Mix:    bench.Mix{Seed: b.Seed, Events: b.Events, Identities: b.Identities, Tenants: b.Tenants, Shuffled: b.Shuffled},
 		Server: b.Server, Token: b.Token, PID: b.PID, Singles: b.Singles, ServeArgs: b.ServeArg, Progress: e.err,
 	}
-	if b.Server == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return err
-		}
-		cfg.Binary, cfg.Dir, cfg.Token = self, b.Data, ""
-	} else {
-		cfg.Data = b.Data
+	if err := b.choose(&cfg); err != nil {
+		return err
 	}
 	if b.Again != "" {
 		log, err := readLog(b.Again)
@@ -70,6 +71,35 @@ func (b *benchCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	return errors.Join(err, b.use(e, &report))
+}
+
+// choose says which server is measured.
+func (b *benchCmd) choose(cfg *bench.Config) (err error) {
+	switch {
+	case b.Server != "" && b.Binary != "":
+		return errors.New("--binary starts a server and --server names one that runs: give only one of them")
+	case b.Server != "":
+		cfg.Data = b.Data
+		return nil
+	}
+	cfg.Binary, cfg.Dir, cfg.Token = b.Binary, b.Data, ""
+	if cfg.Binary == "" {
+		cfg.Binary, err = os.Executable()
+	}
+	return err
+}
+
+// writeTable shows the figures of earlier runs side by side.
+func (b *benchCmd) writeTable(e *env) error {
+	var reports [][]byte
+	for _, name := range b.Table {
+		report, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		reports = append(reports, report)
+	}
+	return bench.WriteMarkdown(e.out, reports...)
 }
 
 // readLog reads from a report which events its run left behind.

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -24,7 +23,7 @@ func rises(key string) bool { return strings.HasSuffix(key, "_per_s") }
 // neutral reports whether a figure describes the run and is neither good nor
 // bad.
 func neutral(key string) bool {
-	return !strings.Contains(key, "_per_") && !strings.HasSuffix(key, "_ms") && !strings.HasSuffix(key, "_s") &&
+	return key == "span_s" || !strings.Contains(key, "_per_") && !strings.HasSuffix(key, "_ms") && !strings.HasSuffix(key, "_s") &&
 		!strings.HasSuffix(key, "_mib")
 }
 
@@ -60,8 +59,8 @@ func (r *Report) add(key string, value float64) {
 // addLatencies adds the median and the 99th percentile.
 func (r *Report) addLatencies(key string, took []time.Duration) {
 	slices.Sort(took)
-	r.add(key+"_p50_ms", milliseconds(percentile(took, 50)))
-	r.add(key+"_p99_ms", milliseconds(percentile(took, 99)))
+	r.add(key+medianSuffix, milliseconds(percentile(took, 50)))
+	r.add(key+p99Suffix, milliseconds(percentile(took, 99)))
 }
 
 // percentile returns the value at rank p of sorted durations; 0 of none.
@@ -100,7 +99,7 @@ func (r *Report) WriteTable(out io.Writer) error {
 		}
 		p99, asked := "", ""
 		if name, ok := strings.CutSuffix(f.Key, medianSuffix); ok {
-			p99, asked = r.shown(name+"_p99_ms"), r.shown(name+"_asked")
+			p99, asked = r.shown(name+p99Suffix), r.shown(name+"_asked")
 		}
 		target, verdict := f.against()
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Key, target, number(f.Value), verdict, p99, asked)
@@ -143,7 +142,7 @@ func (r *Report) folded(key string) bool {
 			return true
 		}
 	}
-	for _, suffix := range []string{"_p99_ms", "_asked"} {
+	for _, suffix := range []string{p99Suffix, "_asked"} {
 		name, ok := strings.CutSuffix(key, suffix)
 		if _, median := r.Value(name + medianSuffix); ok && median && targetOf(key) == 0 {
 			return true
@@ -184,76 +183,4 @@ func number(v float64) string {
 		s = s[:at] + "," + s[at:]
 	}
 	return s
-}
-
-// MarshalJSON writes one flat object: the figures, and what the run was.
-func (r *Report) MarshalJSON() ([]byte, error) {
-	flat := map[string]any{
-		"seed": r.Mix.Seed, "events": r.Events, "end": r.Mix.End, "span_s": r.Mix.Span.Seconds(),
-		"identities": r.Mix.Identities, "strangers": r.Mix.Strangers, "paths": r.Mix.Paths,
-		"tenants": r.Mix.Tenants, "shuffled": r.Mix.Shuffled, "wrong_answers": len(r.Wrong),
-		"mix_events": r.Mix.Events, "stored_events": r.Stored,
-	}
-	for _, f := range r.Figures {
-		flat[f.Key] = f.Value
-	}
-	return json.Marshal(flat)
-}
-
-// A Change is a figure of two runs.
-type Change struct {
-	Key      string
-	Old, New float64
-	Ratio    float64 // how many times better the new one is: above 1 is an improvement
-}
-
-// Compare reads two reports as JSON and returns the figures that both have,
-// sorted by key. Figures that only describe the run are left out.
-func Compare(before, after []byte) ([]Change, error) {
-	a, err := readFigures(before)
-	if err != nil {
-		return nil, fmt.Errorf("the older report: %w", err)
-	}
-	b, err := readFigures(after)
-	if err != nil {
-		return nil, fmt.Errorf("the newer report: %w", err)
-	}
-	var changes []Change
-	for key, was := range a {
-		is, ok := b[key]
-		if !ok || neutral(key) || key == "span_s" || was == 0 || is == 0 {
-			continue
-		}
-		c := Change{Key: key, Old: was, New: is, Ratio: was / is}
-		if rises(key) {
-			c.Ratio = is / was
-		}
-		changes = append(changes, c)
-	}
-	slices.SortFunc(changes, func(x, y Change) int { return strings.Compare(x.Key, y.Key) })
-	return changes, nil
-}
-
-func readFigures(report []byte) (map[string]float64, error) {
-	var flat map[string]any
-	if err := json.Unmarshal(report, &flat); err != nil {
-		return nil, err
-	}
-	figures := map[string]float64{}
-	for key, v := range flat {
-		if n, ok := v.(float64); ok {
-			figures[key] = n
-		}
-	}
-	return figures, nil
-}
-
-// WriteChanges writes a comparison for people.
-func WriteChanges(out io.Writer, changes []Change) error {
-	t := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "figure\tbefore\tnow\ttimes better")
-	for _, c := range changes {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%.2f\n", c.Key, number(c.Old), number(c.New), c.Ratio)
-	}
-	return t.Flush()
 }

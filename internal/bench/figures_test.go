@@ -54,12 +54,33 @@ func TestCompareSaysHowManyTimesBetter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Change{{"by_id_p50_ms", 4, 2, 2}, {"stream_events_per_s", 100, 150, 1.5}}
+	want := []Change{{"stream_events_per_s", 100, 150, 1.5}, {"by_id_p50_ms", 4, 2, 2}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Compare = %v, want %v", got, want)
 	}
 	if _, err := Compare(before, []byte("{")); err == nil {
 		t.Error("a broken report was compared, want an error")
+	}
+}
+
+func TestMarkdownHasAColumnForEachReport(t *testing.T) {
+	small := []byte(`{"events":1000,"end":"x","span_s":5,"newest_100_p50_ms":0.5,"newest_100_p99_ms":2,"newest_100_asked":3}`)
+	large := []byte(`{"events":2000,"newest_100_p50_ms":0.9,"newest_100_p99_ms":4,"ingest_single_p50_ms":1,"ingest_single_p99_ms":61}`)
+	var got strings.Builder
+	if err := WriteMarkdown(&got, small, large); err != nil {
+		t.Fatal(err)
+	}
+	const want = `| p50 (p99) | target | 1,000 events | 2,000 events |
+|---|---|---|---|
+| newest_100_p50_ms | ≤ 0.7 | 0.5 (2) | **0.9** (4) |
+| ingest_single_p50_ms |  | – | 1 |
+| ingest_single_p99_ms | ≤ 60 | – | **61** |
+`
+	if got.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", &got, want)
+	}
+	if err := WriteMarkdown(&got, small, []byte("[]")); err == nil {
+		t.Error("a broken report was shown, want an error")
 	}
 }
 
