@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"hash/maphash"
 	"strings"
 	"sync/atomic"
 
@@ -67,7 +68,7 @@ type Guard struct {
 
 // NewGuard returns a Guard.
 func NewGuard(c GuardConfig) *Guard {
-	return &Guard{names: newNameRules(c), shapes: newShapeTable()}
+	return &Guard{names: newNameRules(c), shapes: newShapeTable(), known: cleanSet{seed: maphash.MakeSeed()}}
 }
 
 // Redacted calls each with every kind of secret and how many values of that
@@ -109,14 +110,14 @@ func (g *Guard) cleanField(f annal.Field, s *string, flags []string) []string {
 	var h uint64
 	remember := annal.Fields[f].Shared && recurs(*s)
 	if remember {
-		if h = textHash(*s); g.known.has(*s, h) {
+		if h = g.known.hash(*s); g.known.has(h) {
 			return flags
 		}
 	}
 	text, found := g.cleanText(*s)
 	if !found {
 		if remember {
-			g.known.note(*s, h)
+			g.known.note(h)
 		}
 		return flags
 	}

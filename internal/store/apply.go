@@ -33,11 +33,15 @@ func (m *memtable) apply(g *group) {
 	defer m.mu.Unlock()
 	m.reserve(g.events)
 	for _, p := range g.batches {
+		kept := m.scratch[:0]
 		for i := range p.batch.Events {
 			if !p.receipts[i].Duplicate {
-				m.add(&p.batch.Events[i], g.received)
+				kept = append(kept, &p.batch.Events[i])
 			}
 		}
+		m.add(kept, g.received)
+		clear(kept)
+		m.scratch = kept
 	}
 	m.cols.Keys = append(m.cols.Keys, g.keys...)
 }
@@ -53,7 +57,8 @@ func (s *Store) active() *memtable {
 // sealed.
 func (s *Store) rotate(base uint64) {
 	old := s.active()
-	s.replace(func(v *view) { v.mems = append(v.mems, newMemtable(base, s.cfg.SegmentRows/8)) })
+	next := newMemtable(base, s.cfg.SegmentRows, s.spare.take())
+	s.replace(func(v *view) { v.mems = append(v.mems, next) })
 	s.seals <- old
 }
 
@@ -220,6 +225,11 @@ func (s *Store) retire(v *view) {
 	for _, seg := range v.segs {
 		seg.drop()
 	}
+	for _, m := range v.mems {
+		if m.views--; m.views == 0 {
+			s.spare.put(m.vacate(), s.cfg.Now())
+		}
+	}
 }
 
 // replace puts a changed copy of the current view in its place. Segments that
@@ -233,6 +243,9 @@ func (s *Store) replace(change func(*view)) {
 		seg.refs.Add(1)
 	}
 	change(next)
+	for _, m := range next.mems {
+		m.views++
+	}
 	s.cur = next
 	s.retire(old)
 }

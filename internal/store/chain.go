@@ -13,6 +13,19 @@ type chain struct {
 // chainBuckets is how many buckets the hashes of a ByHash field share.
 const chainBuckets = 1 << 16
 
+// begin makes the chain of the rows so far, which all lack the field; linked
+// says whether they are in a chain of their own. links has a zero for each.
+func (c *chain) begin(links []uint32, linked bool) {
+	c.prev = links
+	if !linked {
+		return
+	}
+	for row := range links {
+		links[row] = uint32(row)
+	}
+	c.last = append(c.last[:0], uint32(len(links)))
+}
+
 // link adds the next row to the chain at index i of last.
 func (c *chain) link(i uint32) {
 	if n := len(c.last); int(i) >= n {

@@ -24,7 +24,7 @@ func (c *memCounts) add(m *memtable, o annal.Outcome, row uint32) {
 		return
 	}
 	for i, f := range countedFields {
-		code := m.cols.Text[f].Codes[row]
+		code := codeIn(m.cols.Text[f].Codes, row)
 		if n := len(c.failed[i]); int(code) >= n {
 			c.failed[i] = append(c.failed[i], make([]uint32, max(int(code)+1-n, n))...)
 		}
@@ -136,7 +136,7 @@ func (v *countedView) addTo(t *tally, to translation, outside []uint32) {
 	}
 	codes := v.cols.Text[t.field].Codes
 	for _, row := range outside {
-		x := t.at(to[codes[row]])
+		x := t.at(to[codeIn(codes, row)])
 		x.n--
 		if v.cols.Outcome[row] != uint8(annal.Success) {
 			x.failed--

@@ -17,16 +17,6 @@ import (
 // chunkRows is how many rows of a memtable are sorted by time together.
 const chunkRows = 2048
 
-// chainedFields are those whose rows a memtable links by value.
-var chainedFields = func() (fs []annal.Field) {
-	for f := range annal.NumTexts {
-		if annal.Fields[f].Index != annal.ByScan {
-			fs = append(fs, f)
-		}
-	}
-	return fs
-}()
-
 // A memtable holds the newest events until they are sealed into a segment. Rows
 // are appended in the order of their positions; slices only ever grow at the
 // end, so that a copy of their headers is a consistent snapshot.
@@ -39,9 +29,14 @@ type memtable struct {
 	tail   []uint32 // rows of the unfinished chunk, sorted as those of a chunk
 	counts memCounts
 	bytes  int   // of text not shared
+	full   int   // rows
 	minKey int64 // of all rows
 	maxKey int64
 	codes  memCodes
+
+	room    *room          // what is left of the memory it may use
+	scratch []*annal.Event // of one batch while it is added
+	views   int            // that contain the table; guarded by Store.mu
 }
 
 // A chunk is consecutive rows, chunkRows unless it is the last, sorted.
@@ -50,81 +45,159 @@ type chunk struct {
 	min, max int64    // time keys
 }
 
-func newMemtable(base uint64, rows int) *memtable {
-	m := &memtable{minKey: math.MaxInt64, maxKey: math.MinInt64}
+// newMemtable returns an empty memtable whose first event has position base, and
+// which is full with so many rows. It lies in the room given.
+func newMemtable(base uint64, full int, in *room) *memtable {
+	m := &memtable{minKey: math.MaxInt64, maxKey: math.MinInt64, full: full, cols: in.cols, room: in}
 	m.cols.Base = base
 	m.cols.Far = map[uint32]time.Time{}
 	for f := range annal.NumTexts {
 		if annal.Fields[f].Shared {
 			m.inter[f] = newInterner()
-		} else {
-			m.cols.Text[f].Off = append(m.cols.Text[f].Off, 0)
 		}
 	}
-	m.reserve(rows)
+	m.reserve(full / firstShare)
 	return m
 }
 
-// reserve makes room for rows more, at least doubling what there was.
+// firstShare is the part of a full memtable for which there is room at first.
+const firstShare = 8
+
+// reserve makes room for rows more: for twice as many as there are, but not for
+// more than a full memtable has. Texts that are absent in every row have no
+// column.
 func (m *memtable) reserve(rows int) {
 	c := &m.cols
 	if c.N+rows <= cap(c.Time) {
 		return
 	}
-	n := max(rows, c.N)
+	n := max(rows, min(c.N, m.full-c.N))
 	c.Time, c.Seq = slices.Grow(c.Time, n), slices.Grow(c.Seq, n)
-	c.Salt = slices.Grow(c.Salt, 16*n)
+	c.Salt = slices.Grow(c.Salt, segment.SaltBytes*n)
 	c.Outcome, c.Severity = slices.Grow(c.Outcome, n), slices.Grow(c.Severity, n)
 	c.Status, c.Duration = slices.Grow(c.Status, n), slices.Grow(c.Duration, n)
 	for f := range annal.NumTexts {
 		t := &c.Text[f]
-		if annal.Fields[f].Shared {
+		if t.Codes != nil {
 			t.Codes = slices.Grow(t.Codes, n)
-		} else {
+		}
+		if t.Off != nil {
 			t.Off = slices.Grow(t.Off, n)
 		}
-	}
-	for _, f := range chainedFields {
-		m.chains[f].prev = slices.Grow(m.chains[f].prev, n)
+		if prev := m.chains[f].prev; prev != nil {
+			m.chains[f].prev = slices.Grow(prev, n)
+		}
 	}
 }
 
-// add appends e; the caller holds mu and has reserved the row.
-func (m *memtable) add(e *annal.Event, received int64) {
+// unitRows is how many events a memtable takes at once, column by column: so few
+// that they stay in the processor's cache, and so many that the table of a
+// column's values does too.
+const unitRows = 64
+
+// add appends events; the caller holds mu.
+func (m *memtable) add(events []*annal.Event, received int64) {
+	m.reserve(len(events))
+	for len(events) > 0 {
+		n := min(unitRows, len(events))
+		m.addUnit(events[:n], received)
+		events = events[n:]
+	}
+}
+
+func (m *memtable) addUnit(events []*annal.Event, received int64) {
 	c := &m.cols
-	row := uint32(c.N)
+	first := uint32(c.N)
+	if n := len(c.Received); n == 0 || c.Received[n-1].Micros != received {
+		c.Received = append(c.Received, segment.Run{Row: first, Micros: received})
+	}
+	for i, e := range events {
+		m.addNumbers(e, first+uint32(i))
+	}
+	for f := range annal.NumTexts {
+		if annal.Fields[f].Shared {
+			m.addShared(f, events)
+		} else {
+			m.addPlain(f, events)
+		}
+	}
+	for i, e := range events {
+		m.counts.add(m, e.Outcome, first+uint32(i))
+		m.sortIn(first+uint32(i), c.Time[first+uint32(i)])
+	}
+	c.N += len(events)
+}
+
+func (m *memtable) addNumbers(e *annal.Event, row uint32) {
+	c := &m.cols
 	key := annal.TimeKey(e.Time)
-	if key == math.MinInt64 || key == math.MaxInt64 {
+	if isFar(key) {
 		c.Far[row] = e.Time
 	}
 	m.minKey, m.maxKey = min(m.minKey, key), max(m.maxKey, key)
-	if n := len(c.Received); n == 0 || c.Received[n-1].Micros != received {
-		c.Received = append(c.Received, segment.Run{Row: row, Micros: received})
-	}
 	c.Time, c.Seq = append(c.Time, key), append(c.Seq, e.Seq)
 	c.Salt = append(c.Salt, e.Salt[:]...)
 	c.Outcome, c.Severity = append(c.Outcome, uint8(e.Outcome)), append(c.Severity, uint8(e.Severity))
 	c.Status, c.Duration = append(c.Status, e.Request.Status), append(c.Duration, int64(e.Request.Duration))
-	for f := range annal.NumTexts {
-		t, s := &c.Text[f], *e.Text(f)
-		if in := m.inter[f]; in != nil {
-			t.Codes = append(t.Codes, in.add(s))
-			continue
+}
+
+// addShared appends the codes of a field that is interned, and links its rows.
+func (m *memtable) addShared(f annal.Field, events []*annal.Event) {
+	t, in := &m.cols.Text[f], m.inter[f]
+	linked := annal.Fields[f].Index != annal.ByScan
+	if t.Codes == nil {
+		if absent(f, events) {
+			in.counts[0] += uint32(len(events))
+			return
 		}
+		n, size, old := m.cols.N, cap(m.cols.Time), &m.room.texts[f]
+		t.Codes = zeros(old.places, n, size)
+		if linked {
+			m.chains[f].begin(zeros(old.links, n, size), true)
+		}
+	}
+	for _, e := range events {
+		code := in.add(*e.Text(f))
+		t.Codes = append(t.Codes, code)
+		if linked {
+			m.chains[f].link(code)
+		}
+	}
+}
+
+// addPlain appends the texts of a field that is not interned, and links its rows.
+func (m *memtable) addPlain(f annal.Field, events []*annal.Event) {
+	t := &m.cols.Text[f]
+	linked := annal.Fields[f].Index != annal.ByScan
+	if t.Off == nil {
+		if absent(f, events) {
+			return
+		}
+		n, size, old := m.cols.N, cap(m.cols.Time), &m.room.texts[f]
+		t.Off, t.Bytes = zeros(old.places, n+1, size+1), old.bytes
+		if linked {
+			m.chains[f].begin(zeros(old.links, n, size), false)
+		}
+	}
+	for _, e := range events {
+		s := *e.Text(f)
 		t.Bytes = append(t.Bytes, s...)
 		t.Off = append(t.Off, uint32(len(t.Bytes)))
 		m.bytes += len(s)
-	}
-	for _, f := range chainedFields {
-		if m.inter[f] != nil {
-			m.chains[f].link(c.Text[f].Codes[row])
-		} else {
-			m.chains[f].linkText(*e.Text(f))
+		if linked {
+			m.chains[f].linkText(s)
 		}
 	}
-	m.counts.add(m, e.Outcome, row)
-	m.sortIn(row, key)
-	c.N++
+}
+
+// absent reports whether none of the events has a text in field f.
+func absent(f annal.Field, events []*annal.Event) bool {
+	for _, e := range events {
+		if *e.Text(f) != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // sortIn puts a row into the unfinished chunk. Rows come nearly in order of time,
@@ -231,10 +304,25 @@ func (v *memView) uses(f annal.Field, set *codeSet) (n int) {
 // text returns text field f of a row; it is valid as long as the view.
 func (v *memView) text(f annal.Field, row int) string {
 	t := &v.cols.Text[f]
-	if t.Codes != nil {
+	switch {
+	case t.Codes != nil:
 		return t.Values[t.Codes[row]]
+	case t.Off != nil:
+		return alias(t.Bytes[t.Off[row]:t.Off[row+1]])
 	}
-	return alias(t.Bytes[t.Off[row]:t.Off[row+1]])
+	return ""
+}
+
+// code returns the code of an interned field of a row.
+func (v *memView) code(f annal.Field, row uint32) uint32 { return codeIn(v.cols.Text[f].Codes, row) }
+
+// codeIn returns a row's code; where there is no column every row has the code
+// of the absent text.
+func codeIn(codes []uint32, row uint32) uint32 {
+	if codes == nil {
+		return 0
+	}
+	return codes[row]
 }
 
 func (v *memView) position(row int) uint64 { return v.cols.Base + uint64(row) }

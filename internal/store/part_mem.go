@@ -16,7 +16,6 @@ type memPart struct {
 	prefixes map[*annal.Filter]codeSet // what was found for each filter by prefix
 }
 
-func (p *memPart) code(f annal.Field, row uint32) uint32 { return p.cols.Text[f].Codes[row] }
 func (p *memPart) text(f annal.Field, row uint32) string { return p.memView.text(f, int(row)) }
 func (p *memPart) key(row uint32) int64                  { return p.cols.Time[row] }
 func (p *memPart) time(row uint32) time.Time             { return p.timeOf(int(row)) }
@@ -173,7 +172,7 @@ func (p *memPart) candidates(pl *plan) (rows, bool) {
 // coded lists the rows whose value of field fulfils f, unless they are many.
 func (p *memPart) coded(field annal.Field, f *annal.Filter) (out rows, ok bool) {
 	set, _ := p.resolve(field, f)
-	if p.uses(field, &set) > selective {
+	if p.cols.Text[field].Codes == nil && set.has(0) || p.uses(field, &set) > selective {
 		return nil, false
 	}
 	set.each(func(code uint32) {

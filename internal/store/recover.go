@@ -23,7 +23,7 @@ func (s *Store) recover() error {
 	if err != nil {
 		return err
 	}
-	r := replay{s: s, mem: newMemtable(s.manifest.Next, 0)}
+	r := replay{s: s, mem: newMemtable(s.manifest.Next, s.cfg.SegmentRows, new(room))}
 	log, damage, err := wal.Open(wal.Config{
 		FS: s.fs, Dir: s.path(walDir), FileSize: s.cfg.WALFileSize, LogID: s.identity.LogID, Logger: s.cfg.Logger,
 	}, s.manifest.Next, r.record)
@@ -37,6 +37,9 @@ func (s *Store) recover() error {
 		s.cfg.Logger.Error("the write-ahead log is missing", "file", missing.File, "problem", missing.Problem)
 	}
 	s.cur.mems = append(r.full, r.mem)
+	for _, m := range s.cur.mems {
+		m.views = 1
+	}
 	s.seals = make(chan *memtable, len(r.full)+1)
 	s.slot = make(chan struct{}, len(r.full)+1)
 	for _, m := range r.full {
@@ -81,6 +84,8 @@ type replay struct {
 	s    *Store
 	mem  *memtable
 	full []*memtable
+	unit [unitRows]annal.Event // the first held of them wait to be added
+	held int
 }
 
 func (r *replay) record(rec wal.Record) error {
@@ -103,9 +108,9 @@ func (r *replay) record(rec wal.Record) error {
 	c.received = max(c.received, rec.Received)
 	received := time.UnixMicro(rec.Received).UTC()
 	r.mem.reserve(int(rec.Count))
-	var e annal.Event
 	for i := range uint64(rec.Count) {
-		in.event(&e)
+		e := &r.unit[r.held]
+		in.event(e)
 		if in.bad {
 			return fmt.Errorf("record at position %d: %w", rec.Position, errPayload)
 		}
@@ -116,13 +121,26 @@ func (r *replay) record(rec wal.Record) error {
 		e.Position, e.Seq, e.Received = c.next, *seq, received
 		*seq++
 		c.next++
-		r.mem.add(&e, rec.Received)
 		if e.EventID != "" {
-			c.dedupe.recent[eventKey(&e)] = e.Position
+			c.dedupe.recent[eventKey(e)] = e.Position
+		}
+		if r.held++; r.held == len(r.unit) {
+			r.flush(rec.Received)
 		}
 	}
+	r.flush(rec.Received)
 	r.keys(keys)
 	return nil
+}
+
+// flush adds the events held, which were received at the time given, in µs.
+func (r *replay) flush(received int64) {
+	r.mem.scratch = r.mem.scratch[:0]
+	for i := range r.unit[:r.held] {
+		r.mem.scratch = append(r.mem.scratch, &r.unit[i])
+	}
+	r.mem.add(r.mem.scratch, received)
+	r.held = 0
 }
 
 func (r *replay) keys(keys []segment.Key) {
@@ -139,5 +157,5 @@ func (r *replay) rotate(base uint64) {
 	if r.mem.cols.N > 0 {
 		r.full = append(r.full, r.mem)
 	}
-	r.mem = newMemtable(base, 0)
+	r.mem = newMemtable(base, r.s.cfg.SegmentRows, new(room))
 }

@@ -99,6 +99,7 @@ type Store struct {
 	buffers  sync.Pool              // *[]byte, for encoding batches
 	cells    sync.Pool              // *tally, for its cells
 	totals   totals
+	spare    spare
 
 	healing     sync.Mutex
 	sealTrouble atomic.Pointer[string] // why the latest attempt to seal failed; nil when it did not

@@ -374,9 +374,9 @@ func (c *counting) memRows(v *memView, rows []uint32, to []translation, local []
 		for _, row := range rows {
 			x := &cell{}
 			if t.merging {
-				x = &local[i][codes[row]]
+				x = &local[i][codeIn(codes, row)]
 			} else {
-				x = t.at(to[i][codes[row]])
+				x = t.at(to[i][codeIn(codes, row)])
 			}
 			x.add(cols.Outcome[row] != uint8(annal.Success), cols.Time[row])
 		}

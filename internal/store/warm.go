@@ -50,6 +50,7 @@ func (s *Store) releaseLoop() {
 		v := s.acquire()
 		relieve(v)
 		s.release(v)
+		s.spare.expire(s.cfg.Now())
 	}
 }
 

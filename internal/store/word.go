@@ -284,7 +284,11 @@ func (p *memPart) wordTest(s *Store, w *word) test {
 func (p *memPart) wordRows(s *Store, w *word, limit int) (list rows, ok bool) {
 	m := p.match(s, w)
 	for i, f := range m.fields {
-		for row, c := range p.cols.Text[f].Codes[:p.cols.N] {
+		codes := p.cols.Text[f].Codes
+		if codes == nil {
+			continue // absent in every row, and no word is in the absent text
+		}
+		for row, c := range codes[:p.cols.N] {
 			if m.sets[i].has(c) {
 				list = append(list, uint32(row))
 			}
@@ -295,6 +299,9 @@ func (p *memPart) wordRows(s *Store, w *word, limit int) (list rows, ok bool) {
 	}
 	for _, f := range m.plain {
 		t := &p.cols.Text[f]
+		if t.Off == nil {
+			continue
+		}
 		end := func(i int) int { return int(t.Off[i+1]) }
 		w.finder.Each(t.Bytes[:t.Off[p.cols.N]], p.cols.N, end, func(i int) { list = append(list, uint32(i)) })
 		if len(list) > limit {
