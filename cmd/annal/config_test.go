@@ -20,7 +20,7 @@ func samples() map[string][3]string {
 		"log-format":   {"json", "text", "json"}, "log-level": {"debug", "warn", "error"},
 		"max-connections": {"1", "2", "3"}, "header-timeout": {"1s", "2s", "3s"}, "body-timeout": {"1s", "2s", "3s"},
 		"stall-timeout": {"1s", "2s", "3s"}, "idle-timeout": {"1s", "2s", "3s"}, "query-timeout": {"1s", "2s", "3s"},
-		"shutdown-timeout": {"1s", "2s", "3s"}, "memory-limit": {"64MiB", "65MiB", "66MiB"},
+		"shutdown-timeout": {"1s", "2s", "3s"}, "memory-limit": {"64MiB", "65MiB", "66MiB"}, "resident-limit": {"740MiB", "750MiB", "760MiB"},
 		"gc-percent": {"50", "60", "70"}, "redact-names": {"[a, b]", "[c]", "[d, e]"}, "keep-names": {"[a]", "[b, c]", "[d]"},
 		"access-retention": {"1h0m0s", "2h0m0s", "0s"},
 		"oidc-issuers":     {"a.yaml", "b.yaml", "c.yaml"},

@@ -223,11 +223,18 @@ func (s *Segment) Close() error {
 	return err
 }
 
-// Release gives the resident pages of both files back.
+// ReleaseRows gives back the resident pages of the blocks, which hold what belongs
+// to single rows and are most of a segment.
+func (s *Segment) ReleaseRows() {
+	last := s.coldAt[len(s.coldAt)-1]
+	s.col.m.Release(0, int(s.col.secs[last].off))
+}
+
+// Release gives back the resident pages of both files.
 func (s *Segment) Release() {
-	s.col.m.Release()
+	s.col.m.Release(0, len(s.col.b))
 	if s.idx != nil {
-		s.idx.m.Release()
+		s.idx.m.Release(0, len(s.idx.b))
 	}
 }
 

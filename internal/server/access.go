@@ -36,6 +36,7 @@ func (accessLog) Close() error { return nil }
 func (s *Server) openAccess(deps Deps) error {
 	reads, err := store.Open(store.Config{
 		Dir: filepath.Join(s.cfg.Data, AccessDir), Now: deps.Now, Logger: s.log, SegmentRows: accessSegmentRows, WALFileSize: accessWALFile,
+		Resident: s.cfg.residentLimit(),
 	})
 	if err != nil {
 		return err

@@ -33,8 +33,9 @@ type Config struct {
 	QueryTimeout    time.Duration `name:"query-timeout" default:"30s" help:"How long one question may take."`
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" default:"25s" help:"How long running requests may take to finish on SIGTERM."`
 
-	MemoryLimit Size `name:"memory-limit" default:"520MiB" help:"Memory that Go's collector keeps the process's heap below. 0: no limit."`
-	GCPercent   int  `name:"gc-percent" default:"200" help:"How much the heap may grow between collections, in percent of what lives."`
+	MemoryLimit   Size `name:"memory-limit" default:"400MiB" help:"Memory that Go's collector keeps the process's heap below. 0: no limit."`
+	ResidentLimit Size `name:"resident-limit" default:"0" help:"Resident memory above which pages of segments are given back to the system, which keeps them cached. 0: memory-limit and 320 MiB."`
+	GCPercent     int  `name:"gc-percent" default:"200" help:"How much the heap may grow between collections, in percent of what lives."`
 
 	RedactNames     []string      `name:"redact-names" placeholder:"NAME" help:"Further names of members (or ends of names) whose values are secret and are never stored."`
 	KeepNames       []string      `name:"keep-names" placeholder:"NAME" help:"Names of members whose values are kept although they look secret."`
@@ -100,6 +101,9 @@ func (c *Config) Check() error {
 	}
 	if c.MemoryLimit != 0 && c.MemoryLimit < minMemory {
 		return fmt.Errorf("memory-limit: %v is too little; %v or more, or 0 for no limit", c.MemoryLimit, Size(minMemory))
+	}
+	if c.ResidentLimit != 0 && c.ResidentLimit < c.MemoryLimit {
+		return fmt.Errorf("resident-limit: %v is less than memory-limit, %v, which is a part of it", c.ResidentLimit, c.MemoryLimit)
 	}
 	if c.AccessRetention < 0 {
 		return fmt.Errorf("access-retention: %v is negative; 0 keeps reads for ever", c.AccessRetention)

@@ -88,6 +88,7 @@ func TestConfigCheck(t *testing.T) {
 		{"max-connections", func(c *Config) { c.MaxConnections = 0 }},
 		{"gc-percent", func(c *Config) { c.GCPercent = 5 }},
 		{"memory-limit", func(c *Config) { c.MemoryLimit = 1 }},
+		{"resident-limit", func(c *Config) { c.MemoryLimit, c.ResidentLimit = 1<<30, 1<<29 }},
 		{"body-timeout", func(c *Config) { c.BodyTimeout = 0 }},
 		{"idle-timeout", func(c *Config) { c.IdleTimeout = 48 * time.Hour }},
 	} {

@@ -100,7 +100,7 @@ func (s *Server) open(deps Deps) (err error) {
 	// The store locks the folder, so nothing else is opened before it.
 	s.store, err = store.Open(store.Config{
 		Dir: s.cfg.Data, FS: deps.Disk, Now: deps.Now, Logger: s.log,
-		SegmentRows: deps.SegmentRows, WALFileSize: deps.LogFileSize,
+		SegmentRows: deps.SegmentRows, WALFileSize: deps.LogFileSize, Resident: s.cfg.residentLimit(),
 	})
 	if err != nil {
 		return err
@@ -211,6 +211,19 @@ func (s *Server) boundMemory() {
 	}
 	debug.SetMemoryLimit(limit)
 	debug.SetGCPercent(s.cfg.GCPercent)
+}
+
+// mappedRoom is what segments may have resident beside the heap, unless the
+// configuration says otherwise.
+const mappedRoom = 320 << 20
+
+// residentLimit is the resident memory above which segments give pages back; 0:
+// none.
+func (c *Config) residentLimit() int64 {
+	if c.ResidentLimit == 0 && c.MemoryLimit > 0 {
+		return int64(c.MemoryLimit) + mappedRoom
+	}
+	return int64(c.ResidentLimit)
 }
 
 // cursorKey reads the key of cursors, or makes it.

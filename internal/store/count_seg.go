@@ -30,7 +30,7 @@ func (c *counting) segment(x *sealed) error {
 }
 
 func (c *counting) newSegTally(x *sealed) (*segTally, error) {
-	x.touch()
+	c.s.touch(x)
 	st := &segTally{counting: c, seg: x, to: make([]translation, len(c.tallies)), local: c.localTallies(), sign: 1}
 	for i, t := range c.tallies {
 		if t.merging {

@@ -48,7 +48,7 @@ func (s *Store) openManifest() (manifest, error) {
 		return m, err
 	}
 	m, err = s.rebuildManifest()
-	if err == nil && len(m.Segments) > 0 {
+	if err == nil { // also without segments: from then on a missing manifest means damage
 		err = writeState(s.fs, s.path(manifestFile), m)
 	}
 	return m, err

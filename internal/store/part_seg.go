@@ -135,7 +135,7 @@ func (x *sealed) runs(p *plan) []*run {
 }
 
 func (x *sealed) open(p *plan) []*run {
-	x.touch()
+	p.store.touch(x)
 	return x.openRanges(p, x.ranges(p))
 }
 

@@ -315,7 +315,7 @@ func (s *codeSet) each(fn func(c uint32)) {
 // would cost more than the row.
 type watch struct {
 	ctx   context.Context
-	view  *view
+	store *Store
 	count int
 }
 
@@ -329,6 +329,6 @@ func (w *watch) add(n int) error {
 		return nil
 	}
 	w.count = 0
-	relieve(w.view)
+	w.store.relieve()
 	return w.ctx.Err()
 }

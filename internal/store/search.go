@@ -27,7 +27,7 @@ func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
 		code := s.ids.Get().(*idCode)
 		defer s.ids.Put(code)
 		skip := q.Offset
-		err := walk(&watch{ctx: ctx, view: v}, v.runs(p), q.Oldest, func(r *run) (bool, error) {
+		err := walk(&watch{ctx: ctx, store: s}, v.runs(p), q.Oldest, func(r *run) (bool, error) {
 			if skip > 0 {
 				skip--
 				return true, nil
@@ -75,7 +75,7 @@ func (s *Store) Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) e
 				q.After = &last
 			}
 		}()
-		return walk(&watch{ctx: ctx, view: v}, v.runs(p), q.Oldest, func(r *run) (bool, error) {
+		return walk(&watch{ctx: ctx, store: s}, v.runs(p), q.Oldest, func(r *run) (bool, error) {
 			if n >= offset {
 				if err := r.lend(code, &e); err != nil {
 					return false, err

@@ -64,6 +64,7 @@ type Config struct {
 	Logger      *slog.Logger     // nil: discard
 	SegmentRows int              // 0: DefaultSegmentRows
 	WALFileSize int64            // 0: wal's default
+	Resident    int64            // resident memory of the process above which pages of segments are given back; 0: never
 }
 
 // A Store is an open log. All methods are safe for concurrent use.

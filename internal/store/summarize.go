@@ -26,12 +26,12 @@ func (s *Store) Summarize(ctx context.Context, q annal.Query, agg annal.Aggregat
 	var out annal.Summary
 	err := s.again(&q, func(v *view, p *plan) error {
 		var err error
-		out, err = newCounting(s, &watch{ctx: ctx, view: v}, p, &agg).run(v)
+		out, err = newCounting(s, &watch{ctx: ctx, store: s}, p, &agg).run(v)
 		for range len(s.spaces) {
 			if !errors.Is(err, errSpaceFull) { // else begin again: that field is merged now
 				break
 			}
-			out, err = newCounting(s, &watch{ctx: ctx, view: v}, p, &agg).run(v)
+			out, err = newCounting(s, &watch{ctx: ctx, store: s}, p, &agg).run(v)
 		}
 		return err
 	})

@@ -22,7 +22,7 @@ func (s *Store) warm(v *view) {
 					s.translate(v.segs[i], f)
 				}
 			}
-			relieve(v)
+			s.relieve()
 		}
 		return nil
 	})
@@ -35,41 +35,48 @@ func (s *Store) warmNow() {
 	s.warm(v)
 }
 
-// Pages of segments that reads have made resident are given back once they are
-// more than maxResident: the system keeps them cached, and the memory of the
-// process stays bounded however large the log is.
-const (
-	maxResident   = 208 << 20
-	residentCheck = 100 * time.Millisecond
-)
+// residentCheck is how often resident memory is looked at while nobody asks.
+const residentCheck = 100 * time.Millisecond
 
 // releaseLoop gives resident pages back while the store is open.
 func (s *Store) releaseLoop() {
 	defer s.done.Done()
 	for s.wait(residentCheck) == nil {
-		v := s.acquire()
-		relieve(v)
-		s.release(v)
+		s.relieve()
 		s.spare.expire(s.cfg.Now())
 	}
 }
 
-// relieve gives back resident pages of v's segments if they are too many: those
-// of the segments that were read longest ago, until a quarter is free again.
-// What is read again after that costs a page fault, so no more goes than must.
-func relieve(v *view) {
-	if vfs.MappedResident() < maxResident {
+// relieve gives back pages of the segments when the process has more resident
+// memory than it should: the system keeps them cached, and the memory of the
+// process stays bounded however large the log is. What is read again after that
+// costs a page fault, so no more goes than must: first the rows, then the
+// dictionaries and indexes, each of the segments that were read longest ago,
+// until an eighth is free again.
+func (s *Store) relieve() {
+	limit := s.cfg.Resident
+	if limit <= 0 || vfs.Resident() < limit {
 		return
 	}
+	v := s.acquire()
+	defer s.release(v)
 	segs := slices.Clone(v.segs)
 	slices.SortFunc(segs, func(a, b *sealed) int { return cmp.Compare(a.read.Load(), b.read.Load()) })
-	for _, x := range segs {
-		x.Release()
-		if vfs.MappedResident() < maxResident/4*3 {
-			return
+	for _, release := range []func(*sealed){
+		func(x *sealed) { x.ReleaseRows() },
+		func(x *sealed) { x.Release() },
+	} {
+		for _, x := range segs {
+			release(x)
+			if vfs.Resident() < limit/8*7 {
+				return
+			}
 		}
 	}
 }
 
-// touch notes that x is read now.
-func (x *sealed) touch() { x.read.Store(time.Now().UnixNano()) }
+// touch notes that x is read now, and makes room for that.
+func (s *Store) touch(x *sealed) {
+	x.read.Store(s.cfg.Now().UnixNano())
+	s.relieve()
+}

@@ -138,7 +138,7 @@ type memMapping struct{ b []byte }
 
 func (m *memMapping) Bytes() []byte { return m.b }
 
-func (m *memMapping) Release() {}
+func (m *memMapping) Release(int, int) {}
 
 func (m *memMapping) Close() error {
 	m.b = nil

@@ -196,10 +196,16 @@ type osMapping struct{ b []byte }
 
 func (m *osMapping) Bytes() []byte { return m.b }
 
-// Release is advice: when the kernel refuses it, nothing is lost but memory.
-func (m *osMapping) Release() {
-	if len(m.b) > 0 {
-		_ = unix.Madvise(m.b, unix.MADV_DONTNEED)
+// Release is advice: when the kernel refuses it, nothing is lost but memory. Pages
+// that reach beyond the range stay.
+func (m *osMapping) Release(from, to int) {
+	page := os.Getpagesize()
+	from = (from + page - 1) / page * page
+	if to < len(m.b) {
+		to = to / page * page
+	}
+	if from < to {
+		_ = unix.Madvise(m.b[from:to], unix.MADV_DONTNEED)
 	}
 }
 

@@ -2,5 +2,5 @@
 
 package vfs
 
-// MappedResident returns 0: these systems do not say.
-func MappedResident() int64 { return 0 }
+// Resident returns 0: these systems do not say.
+func Resident() int64 { return 0 }

@@ -72,8 +72,9 @@ type File interface {
 type Mapping interface {
 	// Bytes is the file, read only, until Close.
 	Bytes() []byte
-	// Release gives the resident pages back. Bytes stays valid.
-	Release()
+	// Release gives back the resident pages that lie within Bytes()[from:to].
+	// Bytes stays valid.
+	Release(from, to int)
 	// Close ends the mapping; Bytes must not be touched afterwards.
 	Close() error
 }

@@ -145,7 +145,7 @@ func read(d vfs.FS, name string, off int64, size int) string {
 		return "map " + outcome(merr)
 	}
 	defer m.Close()
-	m.Release()
+	m.Release(0, len(m.Bytes()))
 	total, serr := d.Size(name)
 	return fmt.Sprintf("read %d %x %s %s map %x size %d %s", n, buf[:n], outcome(err), outcome(werr), m.Bytes(), total, outcome(serr))
 }
