@@ -290,29 +290,35 @@ func skip(q *annal.Query, all []*annal.Event) []*annal.Event {
 	return all[min(q.Offset, len(all)):]
 }
 
-// Tail calls fn for every event from position from on that q selects, in order
-// of position, and waits for more until ctx ends.
-func (m *Model) Tail(ctx context.Context, q annal.Query, from uint64, fn func(*annal.Event) error) error {
+// Tail waits until there is a position from, and then calls fn with the events
+// from there on that q selects, in order of position, each with its native JSON,
+// until fn wants no more. It returns the position to go on from.
+func (m *Model) Tail(ctx context.Context, q annal.Query, from uint64, fn func(e *annal.Event, native []byte) (more bool)) (next uint64, err error) {
 	for {
-		m.mu.RLock()
-		fresh, grown := m.events[min(from, uint64(len(m.events))):], m.grown
-		m.mu.RUnlock()
-		for i := range fresh {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if !q.Matches(&fresh[i]) {
-				continue
-			}
-			if err := fn(&fresh[i]); err != nil {
-				return err
-			}
+		if err := ctx.Err(); err != nil {
+			return from, err
 		}
-		from += uint64(len(fresh))
+		m.mu.RLock()
+		events, grown := m.events, m.grown
+		m.mu.RUnlock()
+		if from < uint64(len(events)) {
+			return show(&q, events[from:], fn), nil
+		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return from, ctx.Err()
 		case <-grown:
 		}
 	}
+}
+
+// show calls fn with those of events, of which there is one at least, that q
+// selects, and returns the position behind the last that it went through.
+func show(q *annal.Query, events []annal.Event, fn func(*annal.Event, []byte) bool) uint64 {
+	for i := range events {
+		if e := &events[i]; q.Matches(e) && !fn(e, e.AppendJSON(nil)) {
+			return e.Position + 1
+		}
+	}
+	return events[len(events)-1].Position + 1
 }

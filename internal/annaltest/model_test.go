@@ -94,7 +94,14 @@ func TestTailSeesWhatComes(t *testing.T) {
 	got := make(chan uint64)
 	done := make(chan error)
 	go func() {
-		done <- m.Tail(ctx, annal.Query{}, 1, func(e *annal.Event) error { got <- e.Position; return nil })
+		for at := uint64(1); ; {
+			next, err := m.Tail(ctx, annal.Query{}, at, func(e *annal.Event, _ []byte) bool { got <- e.Position; return true })
+			if err != nil {
+				done <- err
+				return
+			}
+			at = next
+		}
 	}()
 	for want := range uint64(4) {
 		if _, err := m.Append(ctx, &annal.Batch{Events: []annal.Event{read("a", "", "u", 0)}}); err != nil {

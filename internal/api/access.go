@@ -177,8 +177,11 @@ func (r counted) Event(ctx context.Context, tenants []string, id annal.ID) (anna
 	return e, err
 }
 
-func (r counted) Tail(ctx context.Context, q annal.Query, from uint64, fn func(*annal.Event) error) error {
-	return r.Reader.Tail(ctx, q, from, r.counting(fn))
+func (r counted) Tail(ctx context.Context, q annal.Query, from uint64, fn func(*annal.Event, []byte) bool) (uint64, error) {
+	return r.Reader.Tail(ctx, q, from, func(e *annal.Event, native []byte) bool {
+		r.rows.Add(1)
+		return fn(e, native)
+	})
 }
 
 func (r counted) counting(fn func(*annal.Event) error) func(*annal.Event) error {

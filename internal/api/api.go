@@ -36,9 +36,11 @@ type Reader interface {
 	// Values returns the distinct values of f in order, and whether there are
 	// more than limit.
 	Values(ctx context.Context, q annal.Query, f annal.Field, limit int) (values []annal.Count, more bool, err error)
-	// Tail calls fn for every event from position from on that q selects, in
-	// order of position, and waits for more until ctx ends.
-	Tail(ctx context.Context, q annal.Query, from uint64, fn func(*annal.Event) error) error
+	// Tail waits until there is a position from, and then calls fn with events
+	// from there on that q selects, in order of position, each with its native
+	// JSON, until fn wants no more. It returns the position to go on from: what q
+	// selects before it was shown. fn must not wait, and keeps neither.
+	Tail(ctx context.Context, q annal.Query, from uint64, fn func(e *annal.Event, native []byte) (more bool)) (next uint64, err error)
 	// End returns the position that the next event will get.
 	End() uint64
 }
@@ -181,6 +183,8 @@ type Config struct {
 	// status (or ClientGone) and how long it took.
 	Observe func(route string, status int, d time.Duration)
 
+	Tails *Tails // learns how tails get on; nil: nobody does
+
 	AccessRetention time.Duration // how long the access stream shows a read; 0: for ever
 
 	QueryTimeout  time.Duration // longest that one request may work; 0: DefaultQueryTimeout
@@ -224,6 +228,9 @@ func Handler(cfg Config) http.Handler {
 	}
 	if s.Observe == nil {
 		s.Observe = func(string, int, time.Duration) {}
+	}
+	if s.Tails == nil {
+		s.Tails = new(Tails)
 	}
 	s.QueryTimeout = orDefault(s.QueryTimeout, DefaultQueryTimeout)
 	s.StreamTimeout = orDefault(s.StreamTimeout, DefaultStreamTimeout)

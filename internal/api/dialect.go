@@ -163,7 +163,7 @@ func (n narrowed) Values(ctx context.Context, q annal.Query, f annal.Field, limi
 	return n.all.Values(ctx, q, f, limit)
 }
 
-func (n narrowed) Tail(ctx context.Context, q annal.Query, from uint64, fn func(*annal.Event) error) error {
+func (n narrowed) Tail(ctx context.Context, q annal.Query, from uint64, fn func(*annal.Event, []byte) bool) (uint64, error) {
 	q.Tenants = n.tenants
 	return n.all.Tail(ctx, q, from, fn)
 }

@@ -7,13 +7,13 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"annal"
 )
 
-// maxTailAhead bounds what a tail gathers ahead of its reader.
-const maxTailAhead = 256 << 10
+// tailChunk is how much of a tail is gathered before it is sent.
+const tailChunk = 256 << 10
 
 // tail streams events as they come, as server-sent events whose id is the
 // event's position. It goes on behind the Last-Event-ID of a client that
@@ -71,38 +71,70 @@ func position(a *Ask, v string) error {
 	return nil
 }
 
-// follow sends what a goroutine reads from the log until the client, the server
-// or the token is gone.
+// follow sends what q selects from position from on until the client, the
+// server or the token is gone.
 func (c *Call) follow(q annal.Query, from uint64) error {
 	ctx, cancel := context.WithCancel(c.Context())
-	defer cancel()
-	feed := newFeed(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- c.Tail(ctx, q, from, feed.add) }()
-	defer func() { cancel(); feed.stop(); <-ended }()
-	beat := time.NewTicker(c.s.Heartbeat)
-	defer beat.Stop()
-	for {
+	var closing sync.WaitGroup
+	closing.Go(func() {
 		select {
-		case <-c.Context().Done():
-			return nil
 		case <-c.s.Closing:
-			return nil
-		case err := <-ended:
-			ended <- err
-			return err
-		case <-feed.more:
-			c.out.b = feed.take(c.out.b)
-		case <-beat.C:
-			if !c.stillAllowed() {
-				return nil
-			}
-			c.out.b = append(c.out.b, ": still here\n\n"...)
+			cancel()
+		case <-ctx.Done():
 		}
-		if err := c.flush(); err != nil {
-			return nil // the client has gone, or reads too slowly: it may resume
+	})
+	defer closing.Wait()
+	defer cancel()
+	at := c.s.Tails.begin(from)
+	defer c.s.Tails.end(at)
+	for {
+		err := c.followForABeat(ctx, q, at)
+		if errors.As(err, new(goneError)) || err == nil && (ctx.Err() != nil || !c.stillAllowed()) {
+			return nil // who reads too slowly, or has gone, may resume
+		}
+		if err != nil {
+			return err
+		}
+		c.out.b = append(c.out.b, ": still here"...)
+		if end, at := c.End(), at.Load(); at < end {
+			c.out.b = append(strconv.AppendUint(append(c.out.b, ", at "...), at, 10), " of "...)
+			c.out.b = strconv.AppendUint(c.out.b, end, 10)
+		}
+		c.out.b = append(c.out.b, '\n', '\n')
+		if c.flush() != nil {
+			return nil
 		}
 	}
+}
+
+// followForABeat sends what q selects from position at on until it is time for
+// a sign of life, or ctx ends.
+func (c *Call) followForABeat(ctx context.Context, q annal.Query, at *atomic.Uint64) error {
+	beat, cancel := context.WithTimeout(ctx, c.s.Heartbeat)
+	defer cancel()
+	for {
+		next, err := c.Tail(beat, q, at.Load(), c.gather)
+		if beat.Err() != nil && err != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		at.Store(next)
+		if len(c.out.b) == 0 {
+			continue
+		}
+		if err := c.flush(); err != nil {
+			return err
+		}
+	}
+}
+
+// gather adds an event to what is sent next.
+func (c *Call) gather(e *annal.Event, native []byte) (more bool) {
+	c.out.b = strconv.AppendUint(append(c.out.b, "id: "...), e.Position, 10)
+	c.out.b = append(append(append(c.out.b, "\ndata: "...), native...), '\n', '\n')
+	return len(c.out.b) < tailChunk
 }
 
 // stillAllowed reports whether the caller still has the rights that the tail
@@ -112,56 +144,45 @@ func (c *Call) stillAllowed() bool {
 	return err == nil && c.permit(&caller) == nil && slices.Equal(caller.Tenants, c.Caller.Tenants)
 }
 
-// A feed hands events from the log's goroutine to the connection's.
-type feed struct {
-	ctx  context.Context
-	more chan struct{} // something waits
-
-	mu      sync.Mutex
-	space   sync.Cond // waiting may be added to, or stopped is set
-	waiting []byte
-	stopped bool
+// Tails says how open tails get on. The zero value is one of none.
+type Tails struct {
+	mu   sync.Mutex
+	open map[*atomic.Uint64]struct{} // where each goes on from
 }
 
-func newFeed(ctx context.Context) *feed {
-	f := &feed{ctx: ctx, more: make(chan struct{}, 1)}
-	f.space.L = &f.mu
-	return f
+// Open is how many tails there are.
+func (t *Tails) Open() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.open)
 }
 
-// add appends e and waits while too much is waiting.
-func (f *feed) add(e *annal.Event) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for len(f.waiting) >= maxTailAhead && !f.stopped {
-		f.space.Wait()
+// Last is the position that the tail goes on from which is furthest behind; end
+// if there is none.
+func (t *Tails) Last(end uint64) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for at := range t.open {
+		end = min(end, at.Load())
 	}
-	if f.stopped {
-		return context.Canceled
-	}
-	f.waiting = strconv.AppendUint(append(f.waiting, "id: "...), e.Position, 10)
-	f.waiting = e.AppendJSON(append(f.waiting, "\ndata: "...))
-	f.waiting = append(f.waiting, '\n', '\n')
-	select {
-	case f.more <- struct{}{}:
-	default:
-	}
-	return nil
+	return end
 }
 
-// take appends what waits to b.
-func (f *feed) take(b []byte) []byte {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	b = append(b, f.waiting...)
-	f.waiting = f.waiting[:0]
-	f.space.Signal()
-	return b
+// begin adds a tail and returns its place, which is kept up to date until end.
+func (t *Tails) begin(from uint64) *atomic.Uint64 {
+	at := new(atomic.Uint64)
+	at.Store(from)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open == nil {
+		t.open = map[*atomic.Uint64]struct{}{}
+	}
+	t.open[at] = struct{}{}
+	return at
 }
 
-func (f *feed) stop() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.stopped = true
-	f.space.Signal()
+func (t *Tails) end(at *atomic.Uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.open, at)
 }

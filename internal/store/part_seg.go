@@ -317,34 +317,3 @@ func (p *segPart) zoneCodes(field annal.Field, f *annal.Filter) *segment.CodeSet
 	set.each(codes.Add)
 	return codes
 }
-
-// window appends q's events of x at from ≤ position < to, by position.
-func (x *sealed) window(q *annal.Query, from, to uint64, out []annal.Event) ([]annal.Event, error) {
-	var at rows
-	for pos := max(from, x.First()); pos < to && pos <= x.Last(); pos++ {
-		if row, ok := x.RowOf(pos); ok {
-			at = append(at, uint32(row))
-		}
-	}
-	slices.Sort(at)
-	r := x.NewReader()
-	var text arena
-	first := len(out)
-	for _, row := range at {
-		var e annal.Event
-		if err := r.Read(int(row), &e); err != nil {
-			return out, err
-		}
-		if q.Matches(&e) {
-			text.own(&e)
-			out = append(out, e)
-		}
-	}
-	slices.SortFunc(out[first:], func(a, b annal.Event) int {
-		if a.Position < b.Position {
-			return -1
-		}
-		return 1
-	})
-	return out, nil
-}

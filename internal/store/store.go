@@ -101,6 +101,7 @@ type Store struct {
 	cells    sync.Pool              // *tally, for its cells
 	totals   totals
 	spare    spare
+	tails    tails
 
 	healing     sync.Mutex
 	sealTrouble atomic.Pointer[string] // why the latest attempt to seal failed; nil when it did not
@@ -136,6 +137,7 @@ func (s *Store) open() (err error) {
 	}
 	s.cells.New = func() any { return new(tally) }
 	s.buffers.New = func() any { return new([]byte) }
+	s.tails.init()
 	s.ids.New = func() any { return newIDCode(s.identity.IDKey) }
 	if s.manifest, err = s.openManifest(); err != nil {
 		return err

@@ -38,12 +38,14 @@ func (s *Store) warmNow() {
 // residentCheck is how often resident memory is looked at while nobody asks.
 const residentCheck = 100 * time.Millisecond
 
-// releaseLoop gives resident pages back while the store is open.
+// releaseLoop gives resident pages back while the store is open, and windows
+// that no tail wants.
 func (s *Store) releaseLoop() {
 	defer s.done.Done()
 	for s.wait(residentCheck) == nil {
 		s.relieve()
 		s.spare.expire(s.cfg.Now())
+		s.tails.windows.forget()
 	}
 }
 
