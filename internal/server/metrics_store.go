@@ -3,6 +3,7 @@ package server
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"annal/internal/api"
 	"annal/internal/ingest"
 	"annal/internal/store"
 )
@@ -103,6 +104,22 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 	for i, f := range c.figures {
 		ch <- prometheus.MustNewConstMetric(c.descs[i], f.kind, f.read(&stats))
 	}
+}
+
+// meterTails shows how the tails get on that the result learns of.
+func (s *Server) meterTails() *api.Tails {
+	t := new(api.Tails)
+	s.metrics.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "annal_tails", Help: "Open tails.",
+		}, func() float64 { return float64(t.Open()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "annal_tail_lag_events", Help: "Events of the log that the tail which is furthest behind has still before it.",
+		}, func() float64 {
+			end := s.store.End()
+			return float64(end - t.Last(end))
+		}))
+	return t
 }
 
 // A guardCollector shows what the guard removed, by kind.

@@ -149,6 +149,7 @@ func (s *Server) handler(deps Deps, cursorKey []byte) http.Handler {
 		Ready:        s.ready,
 		Closing:      s.draining,
 		Observe:      s.metrics.observe,
+		Tails:        s.meterTails(),
 		QueryTimeout: s.cfg.QueryTimeout,
 		WriteStall:   s.cfg.StallTimeout,
 

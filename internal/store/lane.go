@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,23 +23,28 @@ type tails struct {
 func (t *tails) init() {
 	t.near.turn = make(chan struct{}, 1)
 	t.far.turn = make(chan struct{}, 1)
+	t.windows.max, t.windows.maxBytes = maxWindows, maxWindowBytes
 }
 
-// A lane lets one tail work at a time, in the order of asking, and rests between
-// turns so that others get the machine.
+// A lane lets one tail work at a time, in the order of asking. It rests between
+// turns, the longer the more tails wait, so that others get the machine: a
+// single tail keeps up with the log if it can, a crowd does not hold it up.
 type lane struct {
-	turn chan struct{} // holds whoever works
-	open time.Time     // the rest ends; belongs to whoever has the turn
+	turn    chan struct{} // holds whoever works
+	waiting atomic.Int32  // for the turn
+	open    time.Time     // the rest ends; belongs to whoever has the turn
 }
 
 const (
-	restRatio = 3                      // how much longer a lane rests than it worked
+	restRatio = 2                      // how much longer a lane rests than it worked, at most
 	restGrain = time.Millisecond       // shorter rests are added up
 	maxRest   = 100 * time.Millisecond // whatever the clock says
 )
 
 // enter waits for a turn, which leave ends.
 func (l *lane) enter(ctx context.Context, now func() time.Time) error {
+	l.waiting.Add(1)
+	defer l.waiting.Add(-1)
 	select {
 	case l.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -65,7 +71,7 @@ func (l *lane) leave(began time.Time, cost time.Duration) {
 		l.open = began
 	}
 	if cost > 0 {
-		l.open = l.open.Add((1 + restRatio) * cost)
+		l.open = l.open.Add(cost + min(restRatio, time.Duration(l.waiting.Load()))*cost)
 	}
 	<-l.turn
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +25,8 @@ import (
 type world struct {
 	t     *testing.T
 	rnd   *rand.Rand
-	now   time.Time
+	mu    sync.Mutex
+	now   time.Time // changed by pass alone; others than the test's goroutine ask clock
 	disk  *vfs.Mem
 	model *annaltest.Model
 	store *Store
@@ -43,7 +45,7 @@ func newWorld(t *testing.T, seed uint64, rows int) *world {
 }
 
 func (w *world) open() {
-	s, err := Open(Config{Dir: "data", FS: w.disk, Now: func() time.Time { return w.now }, SegmentRows: w.rows, WALFileSize: 1 << 20})
+	s, err := Open(Config{Dir: "data", FS: w.disk, Now: w.clock, SegmentRows: w.rows, WALFileSize: 1 << 20})
 	if err != nil {
 		w.t.Fatalf("open: %v", err)
 	}
@@ -53,6 +55,20 @@ func (w *world) open() {
 			s.spaces[f].max = 4
 		}
 	}
+}
+
+// clock is the time as the store sees it.
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+// pass lets time pass.
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
 }
 
 func (w *world) pick(list ...string) string { return list[w.rnd.IntN(len(list))] }
@@ -107,7 +123,7 @@ func (w *world) append() {
 			b = annal.Batch{Events: slices.Clone(old.Events), Key: old.Key, Digest: old.Digest} // a retry
 		}
 	}
-	w.now = w.now.Add(time.Duration(w.rnd.IntN(5000)) * time.Millisecond)
+	w.pass(time.Duration(w.rnd.IntN(5000)) * time.Millisecond)
 	twin = annal.Batch{Events: slices.Clone(b.Events), Key: b.Key, Digest: b.Digest}
 	got, gotErr := w.store.Append(context.Background(), &b)
 	want, wantErr := w.model.Append(context.Background(), &twin)

@@ -16,8 +16,8 @@ const (
 	nearRows       = 2 << 10  // positions of a window that is read from memory
 	farRows        = 8 << 10  // positions of a window that is read from segments
 	maxWindowText  = 4 << 20  // bytes of a window's texts, unless one event has more
-	maxWindows     = 256      // kept
-	maxWindowBytes = 48 << 20 // of all that are kept, unless one has more
+	maxWindows     = 256      // see [windows]
+	maxWindowBytes = 48 << 20 // see [windows]
 	maxUnused      = 20       // residentChecks that an unused window is kept for
 )
 
@@ -216,8 +216,10 @@ func (w *window) noteTenants() {
 
 // windows are those that were read last, for other tails to come.
 type windows struct {
-	mu   sync.Mutex
-	list []*window // the one that was used last is last
+	mu       sync.Mutex
+	list     []*window // the one that was used last is last
+	max      int       // windows kept
+	maxBytes int64     // of all that are kept, unless one has more
 }
 
 // find returns the window that goes furthest from position p, if there is any.
@@ -246,8 +248,8 @@ func (c *windows) add(w *window) {
 	defer c.mu.Unlock()
 	c.list = append(c.list, w)
 	size, from := int64(0), len(c.list)
-	for from > 0 && len(c.list)-from < maxWindows {
-		if size += c.list[from-1].size.Load(); size > maxWindowBytes && from < len(c.list) {
+	for from > 0 && len(c.list)-from < c.max {
+		if size += c.list[from-1].size.Load(); size > c.maxBytes && from < len(c.list) {
 			break
 		}
 		from--
