@@ -185,9 +185,10 @@ func TestQueryWalksPages(t *testing.T) {
 	}
 }
 
-// A tail that is cut off after every event still shows each event once.
+// A tail that is cut off after every event still shows each event once, from
+// where it is to begin.
 func TestTailResumes(t *testing.T) {
-	const events = 5
+	const events = 6
 	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		next := 0
 		if last := r.Header.Get("Last-Event-ID"); last != "" {
@@ -203,8 +204,9 @@ func TestTailResumes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var got []string
-	err := c.Tail(ctx, client.Tail{}, func(e json.RawMessage) error {
-		if got = append(got, string(e)); len(got) == events {
+	after := uint64(0)
+	err := c.Tail(ctx, client.Tail{After: &after}, func(e json.RawMessage) error {
+		if got = append(got, string(e)); len(got) == events-1 {
 			cancel()
 		}
 		return nil
@@ -212,7 +214,7 @@ func TestTailResumes(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
-	want := []string{`{"position":0}`, `{"position":1}`, `{"position":2}`, `{"position":3}`, `{"position":4}`}
+	want := []string{`{"position":1}`, `{"position":2}`, `{"position":3}`, `{"position":4}`, `{"position":5}`}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

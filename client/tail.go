@@ -30,10 +30,10 @@ func (c *Client) Tail(ctx context.Context, what Tail, fn func(json.RawMessage) e
 	for _, name := range []string{"order", "from", "to"} {
 		params.Del(name)
 	}
-	if what.After != nil {
-		params.Set("after", strconv.FormatUint(*what.After, 10))
-	}
 	t := tail{fn: fn, connected: what.Connected}
+	if what.After != nil {
+		t.last = strconv.FormatUint(*what.After, 10)
+	}
 	for {
 		err := c.follow(ctx, params, &t)
 		var stop *stopError
