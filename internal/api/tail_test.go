@@ -123,6 +123,44 @@ func TestTailBeatsAndEndsWithItsToken(t *testing.T) {
 	}
 }
 
+// A tail that is behind is told how far, and so is whoever runs the server.
+func TestTailsSayHowFarTheyAre(t *testing.T) {
+	w := newWorld(t)
+	for i := range 3 {
+		w.put(event("read", "user:a", "p", i))
+	}
+	tails := new(Tails)
+	w.cfg.Heartbeat, w.cfg.Tails, w.cfg.Reader = 20*time.Millisecond, tails, slow{w.log}
+	w.restart()
+	f := follow(t, w.serve(), "?position=0", w.of("acme"))
+	f.wantIDs(0)
+	if got := f.next(": still here"); got != ", at 1 of 3" {
+		t.Errorf("behind, a tail reads %q", got)
+	}
+	if open, last := tails.Open(), tails.Last(3); open != 1 || last != 1 {
+		t.Errorf("%d tails, the last at %d, want 1 at 1", open, last)
+	}
+	f.resp.Body.Close()
+	for range 500 { // until the server has noticed
+		if tails.Open() == 0 && tails.Last(3) == 3 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("a tail that ended is still counted")
+}
+
+// slow is a Reader whose tails get to the first position and no further.
+type slow struct{ Reader }
+
+func (s slow) Tail(ctx context.Context, q annal.Query, from uint64, fn func(*annal.Event, []byte) bool) (uint64, error) {
+	if from > 0 {
+		<-ctx.Done()
+		return from, ctx.Err()
+	}
+	return s.Reader.Tail(ctx, q, from, func(e *annal.Event, native []byte) bool { fn(e, native); return false })
+}
+
 func TestTailsAreBounded(t *testing.T) {
 	w := newWorld(t)
 	w.cfg.MaxTails = 2

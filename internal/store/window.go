@@ -42,8 +42,8 @@ type window struct {
 // wants no more. It returns the position behind what it went through, and the
 // bytes of JSON that it showed.
 func (w *window) show(q *annal.Query, from uint64, fn func(*annal.Event, []byte) bool) (next uint64, sent int) {
-	visible, any := w.visible(q.Tenants)
-	if !any {
+	visible, some := w.visible(q.Tenants)
+	if !some {
 		return w.to, 0
 	}
 	w.mu.Lock()
@@ -64,17 +64,17 @@ func (w *window) show(q *annal.Query, from uint64, fn func(*annal.Event, []byte)
 }
 
 // visible says which of w's tenants are among tenants (nil: all are), and
-// whether any is.
-func (w *window) visible(tenants []string) (visible []bool, any bool) {
+// whether some are.
+func (w *window) visible(tenants []string) (visible []bool, some bool) {
 	if tenants == nil {
 		return nil, len(w.events) > 0
 	}
 	visible = make([]bool, len(w.tenants))
 	for i, t := range w.tenants {
 		visible[i] = hasTenant(tenants, t)
-		any = any || visible[i]
+		some = some || visible[i]
 	}
-	return visible, any
+	return visible, some
 }
 
 // json returns event i in native form; the caller holds mu.
