@@ -15,7 +15,7 @@ BENCH_JSON   ?= bin/bench.json
 BENCH_FLAGS  ?=
 GROWTH       ?= 1000000 10000000 60000000
 GROWTH_TABLE ?= bin/growth.md
-PEERS_FLAGS  ?= --only annal,sqlite,duckdb
+PEERS_FLAGS  ?=
 FAULTS       := KillNine|Failing|Trouble|ReadOnly|SecondServer|Standstill|Spoiled|Foreign|Crowds|Hostile
 FUZZTIME     ?= 10s
 MINUTES      ?= 60
@@ -62,8 +62,8 @@ bench: build ## BENCH_EVENTS events over loopback HTTP, figures to BENCH_JSON; f
 bench-growth: build ## the same at GROWTH events, as one Markdown table in GROWTH_TABLE
 	@scripts/bench-growth '$(GROWTH)' $(GROWTH_TABLE) $(BENCH_FLAGS)
 
-bench-peers: build ## the same events and questions for other stores (PEERS_FLAGS says which)
-	cd bench/peers && $(GO) run . --annal $(CURDIR)/bin/annal $(PEERS_FLAGS)
+bench-peers: build ## the same events and questions for SQLite, DuckDB, PostgreSQL and VictoriaLogs
+	@bench/peers/run $(CURDIR)/bin/annal $(PEERS_FLAGS)
 
 profile: build ## a new cmd/annal/default.pgo, which the compiler optimises by
 	@scripts/profile

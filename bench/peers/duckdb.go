@@ -16,10 +16,11 @@ type duckPeer struct {
 	writers   chan driver.Conn // one for each connection that writes
 }
 
-func newDuckDB() *duckPeer { return &duckPeer{sqlReader: sqlReader{numbered: true}} }
+func newDuckDB() *duckPeer { return &duckPeer{sqlReader: sqlReader{numbered: true, plain: true}} }
 
 func (p *duckPeer) name() string    { return "duckdb" }
 func (p *duckPeer) available() bool { return true }
+func (p *duckPeer) durable() bool   { return true }
 
 func (p *duckPeer) start(ctx context.Context, dir string) (err error) {
 	if p.connector, err = duckdb.NewConnector(filepath.Join(dir, "events.duckdb"), nil); err != nil {

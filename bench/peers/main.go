@@ -7,7 +7,10 @@
 // same questions with the same values. Their answers are compared by size, and
 // a store that answers otherwise than the first is reported.
 //
-//	go run . --events 1000000 --annal ../../bin/annal --victorialogs FILE --out peers.md
+// Slow stores are cut short and the table says where: ingest is timed for a while
+// and finished without indexes, a question is repeated for a while.
+//
+//	bench/peers/run bin/annal --events 1000000 --out peers.md
 package main
 
 import (
@@ -30,6 +33,8 @@ type options struct {
 	annal, victoria string
 	postgres        string
 	only            string
+
+	ingestTime, askTime time.Duration
 }
 
 func main() {
@@ -42,6 +47,8 @@ func main() {
 	flag.StringVar(&o.victoria, "victorialogs", "", "the victoria-logs to measure")
 	flag.StringVar(&o.postgres, "postgres", "/usr/lib/postgresql/15/bin", "folder of PostgreSQL's programs; empty: leave it out")
 	flag.StringVar(&o.only, "only", "", "measure only these, separated by commas: annal, sqlite, duckdb, postgresql, victorialogs")
+	flag.DurationVar(&o.ingestTime, "ingest-time", 30*time.Second, "how long ingest is timed at most; what is left is stored untimed")
+	flag.DurationVar(&o.askTime, "ask-time", 5*time.Second, "how long a question is repeated at most; one that takes six times as long is given up")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -104,8 +111,12 @@ func (o *options) wants(name string) bool {
 func (o *options) peers() []peer {
 	var list []peer
 	for _, p := range []peer{newSQLite(), newDuckDB(), newPostgres(o.postgres), newVictoria(o.victoria)} {
-		if o.wants(p.name()) && p.available() {
+		switch {
+		case !o.wants(p.name()):
+		case p.available():
 			list = append(list, p)
+		default:
+			fmt.Fprintln(os.Stderr, p.name(), "is left out: its programs are not here")
 		}
 	}
 	return list
@@ -121,9 +132,12 @@ func measureAnnal(ctx context.Context, o options, mix bench.Mix) (result, error)
 	if err != nil {
 		return result{}, err
 	}
-	r := result{name: "annal (HTTP)", figures: map[string]float64{}}
+	r := result{name: "annal (HTTP)", figures: map[string]float64{}, notes: map[string]string{}}
 	for _, f := range report.Figures {
 		r.figures[f.Key] = f.Value
+	}
+	if r.figures["disk_bytes_per_event"] == 0 {
+		r.note("disk_bytes_per_event", "nothing is sealed yet")
 	}
 	return r, nil
 }

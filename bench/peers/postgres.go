@@ -35,8 +35,10 @@ func (p *postgresPeer) name() string { return "postgresql" }
 
 func (p *postgresPeer) available() bool {
 	_, err := os.Stat(filepath.Join(p.bin, "initdb"))
-	return p.bin != "" && err == nil
+	_, _, other := serverUser()
+	return p.bin != "" && err == nil && (os.Geteuid() != 0 || other)
 }
+func (p *postgresPeer) durable() bool { return true }
 
 const postgresPort = 15439
 
@@ -93,6 +95,10 @@ func (p *postgresPeer) ownedFolder(dir string) error {
 func (p *postgresPeer) command(name string, args ...string) error {
 	cmd := exec.Command(filepath.Join(p.bin, name), args...)
 	cmd.Dir = p.dir
+	// When the programs were only unpacked, their libraries lie beside them.
+	if libraries, _ := filepath.Glob(filepath.Join(p.bin, "../../../*-linux-*")); len(libraries) > 0 {
+		cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+strings.Join(libraries, ":"))
+	}
 	if uid, gid, ok := serverUser(); ok {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
 	}

@@ -102,6 +102,27 @@ func ceilMicros(nanos int64) int64 { return (nanos + 999) / 1000 }
 type sqlReader struct {
 	db       *sql.DB
 	numbered bool
+	plain    bool // has no indexes
+}
+
+func (r *sqlReader) dropIndexes(ctx context.Context) error {
+	if r.plain {
+		return nil
+	}
+	for _, i := range indexes {
+		name, _, _ := strings.Cut(strings.TrimPrefix(i, "CREATE INDEX "), " ")
+		if err := execAll(ctx, r.db, "DROP INDEX "+name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *sqlReader) makeIndexes(ctx context.Context) error {
+	if r.plain {
+		return nil
+	}
+	return execAll(ctx, r.db, indexes[:]...)
 }
 
 func (r *sqlReader) page(ctx context.Context, q *annal.Query) (int, error) {

@@ -24,6 +24,7 @@ func newSQLite() *sqlitePeer { return &sqlitePeer{} }
 
 func (p *sqlitePeer) name() string    { return "sqlite" }
 func (p *sqlitePeer) available() bool { return true }
+func (p *sqlitePeer) durable() bool   { return true }
 
 func (p *sqlitePeer) start(ctx context.Context, dir string) (err error) {
 	file := "file:" + filepath.Join(dir, "events.db") + "?_journal_mode=WAL&_synchronous=FULL&_cache_size=-262144&_busy_timeout=60000"

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,6 +54,13 @@ func writeTable(o options, results []result) (err error) {
 		}
 		fmt.Fprintln(out, row)
 	}
+	for _, r := range results {
+		for _, l := range lines {
+			if note := r.notes[l.key]; note != "" {
+				fmt.Fprintf(out, "\n%s, %s: %s\n", r.name, l.title, note)
+			}
+		}
+	}
 	for _, d := range disagreements(results) {
 		fmt.Fprintln(out, "\n"+d)
 	}
@@ -83,13 +91,18 @@ func disagreements(results []result) []string {
 			continue
 		}
 		var at []string
-		for n, size := range r.sizes {
-			if size != first.sizes[n] {
-				at = append(at, fmt.Sprintf("answer %d: %d, not %d", n, size, first.sizes[n]))
+		compared := 0
+		for key, sizes := range r.sizes {
+			for n, size := range sizes[:min(len(sizes), len(first.sizes[key]))] {
+				compared++
+				if size != first.sizes[key][n] {
+					at = append(at, fmt.Sprintf("%s %d: %d, not %d", key, n, size, first.sizes[key][n]))
+				}
 			}
 		}
+		slices.Sort(at)
 		if len(at) > 0 {
-			said = append(said, fmt.Sprintf("%s disagrees with %s on %d of %d answers: %s", r.name, first.name, len(at), len(r.sizes),
+			said = append(said, fmt.Sprintf("%s disagrees with %s on %d of %d answers: %s", r.name, first.name, len(at), compared,
 				strings.Join(at[:min(len(at), 5)], "; ")))
 		}
 	}

@@ -30,6 +30,7 @@ func newVictoria(binary string) *victoriaPeer { return &victoriaPeer{binary: bin
 
 func (p *victoriaPeer) name() string    { return "victorialogs" }
 func (p *victoriaPeer) available() bool { return p.binary != "" }
+func (p *victoriaPeer) durable() bool   { return false }
 
 const victoriaAddress = "127.0.0.1:19429"
 
@@ -173,6 +174,9 @@ func (p *victoriaPeer) sum(ctx context.Context, q *annal.Query, by []annal.Field
 	}
 	return total, err
 }
+
+func (p *victoriaPeer) dropIndexes(context.Context) error { return nil }
+func (p *victoriaPeer) makeIndexes(context.Context) error { return nil }
 
 // victoriaDelay is how long it takes, at most, until what was acknowledged can
 // be found and is on disk.
