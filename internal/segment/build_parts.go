@@ -164,6 +164,7 @@ func (b *builder) addText(f annal.Field) error {
 		b.parents[f] = append([]uint32(nil), b.codes...)
 	}
 	b.idx.addCodes(f, b.codes, len(d.values), d.values[0] == "")
+	b.idx.addDict(f, len(d.values), func(code int) []byte { return raw(d.values[code]) })
 	return nil
 }
 

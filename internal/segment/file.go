@@ -77,13 +77,14 @@ const (
 	kindCounts
 	kindFilter
 	kindArrival
+	kindDictFilter
 	numKinds
 )
 
 var kindNames = [numKinds]string{
 	"", "codes of block", "texts of block", "dictionary", "derived column", "tenants", "statuses", "far times",
 	"received times", "idempotency keys", "tenant statistics", "postings", "fingerprints", "zones", "counts",
-	"text filter", "order of arrival",
+	"text filter", "order of arrival", "dictionary filter",
 }
 
 // A file is one mapped file of a segment. Sections are verified when they are

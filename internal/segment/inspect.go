@@ -3,7 +3,6 @@ package segment
 import (
 	"encoding/binary"
 	"fmt"
-	"math/bits"
 
 	"annal"
 )
@@ -164,7 +163,9 @@ func (s *Segment) inspectIdx(sec *section, b []byte) string {
 	case kindCounts:
 		fits = s.countsFit(b)
 	case kindFilter:
-		fits = s.filterFits(b)
+		fits = filtersFit(b, s.blocks())
+	case kindDictFilter:
+		fits = filtersFit(b, (size+dictGroup-1)/dictGroup)
 	case kindArrival:
 		fits = s.arrivalFits(b)
 	}
@@ -216,20 +217,6 @@ func (s *Segment) countsFit(b []byte) bool {
 		}
 	}
 	return ascends(vecAt(b, 4), s.tenants, n)
-}
-
-func (s *Segment) filterFits(b []byte) bool {
-	n := s.blocks()
-	if len(b) < 4*(n+1) || u32(b) != 4*(n+1) || u32(b[4*n:]) != len(b) {
-		return false
-	}
-	for i := range n {
-		size := u32(b[4*i+4:]) - u32(b[4*i:])
-		if size < 8 || bits.OnesCount(uint(size)) != 1 || u32(b[4*i+4:]) > len(b) {
-			return false
-		}
-	}
-	return true
 }
 
 func (s *Segment) arrivalFits(b []byte) bool {

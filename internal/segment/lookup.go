@@ -210,5 +210,5 @@ func (s *Segment) MayHaveText(block int, lowerWord string) bool {
 		return false
 	}
 	b := s.idx.bytes(at)
-	return mayContain(b[u32(b[4*block:]):u32(b[4*block+4:])], lowerWord)
+	return mayContain(filterAt(b, block), lowerWord)
 }

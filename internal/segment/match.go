@@ -3,15 +3,33 @@ package segment
 import (
 	"encoding/binary"
 
+	"annal"
 	"annal/internal/fold"
 )
 
-// Matching appends the codes of the values that contain f's word, ascending.
-func (d *Dict) Matching(f *fold.Finder, dst []uint32) []uint32 {
-	first := int(binary.LittleEndian.Uint32(d.off))
-	last := int(binary.LittleEndian.Uint32(d.off[4*d.n:]))
-	end := func(i int) int { return int(binary.LittleEndian.Uint32(d.off[4*i+4:])) - first }
-	f.Each(d.text[first:last], d.n, end, func(i int) { dst = append(dst, uint32(i)) })
+// Matching appends the codes of the values of a field with a dictionary that
+// contain f's word, which is lowerWord, ascending.
+func (s *Segment) Matching(field annal.Field, f *fold.Finder, lowerWord string, dst []uint32) []uint32 {
+	d, at := s.Dict(field), s.idxSec[kindDictFilter][field]
+	if at < 0 {
+		return d.matching(f, 0, d.n, dst)
+	}
+	b := s.idx.bytes(at)
+	for g := 0; g*dictGroup < d.n; g++ {
+		if mayContain(filterAt(b, g), lowerWord) {
+			dst = d.matching(f, g*dictGroup, min(d.n, (g+1)*dictGroup), dst)
+		}
+	}
+	return dst
+}
+
+// matching looks at the codes lo ≤ code < hi.
+func (d *Dict) matching(f *fold.Finder, lo, hi int, dst []uint32) []uint32 {
+	at := func(code int) int { return int(binary.LittleEndian.Uint32(d.off[4*code:])) }
+	first := at(lo)
+	f.Each(d.text[first:at(hi)], hi-lo, func(i int) int { return at(lo+i+1) - first }, func(i int) {
+		dst = append(dst, uint32(lo+i))
+	})
 	return dst
 }
 

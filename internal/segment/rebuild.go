@@ -39,7 +39,9 @@ func (s *Segment) index() *indexBuilder {
 	for _, f := range textOrder() {
 		if c := &s.columns[f]; c.form != formBlob && c.slot >= 0 {
 			codes = s.Codes(f, 0, s.rows, codes[:0])
-			x.addCodes(f, codes, s.codesOf(f), s.Dict(f).At(0) == "")
+			d := s.Dict(f)
+			x.addCodes(f, codes, s.codesOf(f), d.At(0) == "")
+			x.addDict(f, d.Len(), func(code int) []byte { return raw(d.At(uint32(code))) })
 		}
 	}
 	for f := range annal.NumTexts {

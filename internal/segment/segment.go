@@ -202,6 +202,7 @@ func (s *Segment) missingIndex() string {
 			c.form == formBlob && annal.Fields[f].Search && s.idxSec[kindFilter][0] < 0,
 			c.form != formBlob && c.dict > 1 && s.idxSec[kindZones][f] < 0,
 			c.form != formBlob && c.dict > 1 && posted(f, int(c.dict)) && s.idxSec[kindPostings][f] < 0,
+			c.form != formBlob && grouped(f, int(c.dict)) && s.idxSec[kindDictFilter][f] < 0,
 			c.form != formBlob && counted(f) && s.idxSec[kindCounts][f] < 0:
 			return name
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+
+	"annal"
 )
 
 // The text filter says for each block which groups of three bytes occur in the
@@ -100,18 +102,74 @@ func (x *indexBuilder) addFilters(at func(int) []byte) {
 	}
 }
 
-// putFilters writes blocks+1 u32 offsets and the filters.
 func (x *indexBuilder) putFilters() {
 	if x.filters == nil {
 		return
 	}
-	b := make([]byte, 4*(len(x.filters)+1))
+	f := newFilters(len(x.filters))
 	for i, t := range x.filters {
-		binary.LittleEndian.PutUint32(b[4*i:], uint32(len(b)))
-		for _, w := range t.folded() {
-			b = binary.LittleEndian.AppendUint64(b, w)
+		f.put(i, t)
+	}
+	x.put(kindFilter, 0, f.b)
+}
+
+// dictGroup is how many values of a dictionary share a filter.
+const dictGroup = 256
+
+// grouped says that a field's dictionary of size values has filters: it is
+// searched for words by itself, and too large to be read through.
+func grouped(f annal.Field, size int) bool { return searched(f) && size > dictGroup }
+
+// addDict makes the filters of a field's dictionary of size values.
+func (x *indexBuilder) addDict(f annal.Field, size int, value func(code int) []byte) {
+	if !grouped(f, size) {
+		return
+	}
+	groups := (size + dictGroup - 1) / dictGroup
+	out, t := newFilters(groups), make(trigrams, filterBits/64)
+	for g := range groups {
+		clear(t)
+		for code := g * dictGroup; code < min(size, (g+1)*dictGroup); code++ {
+			t.add(x.fold.lower(value(code)))
+		}
+		out.put(g, t)
+	}
+	x.put(kindDictFilter, uint8(f), out.b)
+}
+
+// filters are the bytes of n filters: n+1 u32 offsets and the filters.
+type filters struct {
+	b []byte
+	n int
+}
+
+func newFilters(n int) *filters {
+	f := &filters{make([]byte, 4*(n+1)), n}
+	binary.LittleEndian.PutUint32(f.b, uint32(len(f.b)))
+	return f
+}
+
+// put appends filter i, which it folds; filters come in order.
+func (f *filters) put(i int, t trigrams) {
+	for _, w := range t.folded() {
+		f.b = binary.LittleEndian.AppendUint64(f.b, w)
+	}
+	binary.LittleEndian.PutUint32(f.b[4*i+4:], uint32(len(f.b)))
+}
+
+// filterAt returns filter i of such bytes.
+func filterAt(b []byte, i int) []byte { return b[u32(b[4*i:]):u32(b[4*i+4:])] }
+
+// filtersFit reports whether b is n filters.
+func filtersFit(b []byte, n int) bool {
+	if len(b) < 4*(n+1) || u32(b) != 4*(n+1) || u32(b[4*n:]) != len(b) {
+		return false
+	}
+	for i := range n {
+		size := u32(b[4*i+4:]) - u32(b[4*i:])
+		if size < 8 || bits.OnesCount(uint(size)) != 1 || u32(b[4*i+4:]) > len(b) {
+			return false
 		}
 	}
-	binary.LittleEndian.PutUint32(b[4*len(x.filters):], uint32(len(b)))
-	x.put(kindFilter, 0, b)
+	return true
 }

@@ -191,11 +191,11 @@ func (t *segTally) rows(part *segPart, rows []uint32) {
 	everyTime := t.agg.Interval > 0 || t.agg.Last
 	t.marks, t.times = t.marks[:0], t.times[:0]
 	for _, row := range rows {
-		t.marks = append(t.marks, uint8(t.seg.Outcome(int(row))))
+		t.marks = append(t.marks, uint8(part.code(annal.ResultOutcome, row)))
 	}
 	if everyTime {
 		for i, row := range rows {
-			t.times = append(t.times, t.seg.TimeAt(int(row)))
+			t.times = append(t.times, part.key(row))
 			t.event(t.times[i], t.marks[i])
 		}
 	} else {
@@ -203,14 +203,14 @@ func (t *segTally) rows(part *segPart, rows []uint32) {
 			t.outcomes[o]++
 		}
 		for _, row := range [2]uint32{rows[0], rows[len(rows)-1]} {
-			key := t.seg.TimeAt(int(row))
+			key := part.key(row)
 			t.min, t.max = min(t.min, key), max(t.max, key)
 		}
 	}
 	for i, y := range t.tallies {
 		t.codes = t.codes[:0]
 		for _, row := range rows {
-			t.codes = append(t.codes, t.seg.Code(y.field, int(row)))
+			t.codes = append(t.codes, part.code(y.field, row))
 		}
 		t.addCodes(i, y, 1)
 	}
@@ -223,7 +223,7 @@ func (t *segTally) rows(part *segPart, rows []uint32) {
 
 func (t *segTally) addNumbers(part *segPart, row uint32) {
 	for f := range t.numbers {
-		t.number(f, part.number(f, row), t.seg.Outcome(int(row)) != annal.Success, t.seg.TimeAt(int(row)))
+		t.number(f, part.number(f, row), part.code(annal.ResultOutcome, row) != uint32(annal.Success), part.key(row))
 	}
 }
 

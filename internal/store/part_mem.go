@@ -16,6 +16,7 @@ type memPart struct {
 	prefixes map[*annal.Filter]codeSet // what was found for each filter by prefix
 }
 
+func (p *memPart) before(position uint64) bool           { return p.cols.Base+uint64(p.cols.N) <= position }
 func (p *memPart) text(f annal.Field, row uint32) string { return p.memView.text(f, int(row)) }
 func (p *memPart) key(row uint32) int64                  { return p.cols.Time[row] }
 func (p *memPart) time(row uint32) time.Time             { return p.timeOf(int(row)) }
@@ -80,7 +81,7 @@ func (m *memtable) runs(p *plan) []*run {
 		return nil
 	}
 	in := &memPart{memView: v}
-	tests, possible := p.tests(in)
+	tests, possible := p.tests(in, nil)
 	if !possible {
 		return nil
 	}

@@ -12,15 +12,38 @@ import (
 // segPart is a segment as queries see it. One walk has one: its reader keeps
 // what it decoded.
 type segPart struct {
-	seg     *sealed
-	reader  *segment.Reader
-	matches wordMatches
+	seg       *sealed
+	reader    *segment.Reader
+	matches   wordMatches
+	columns   [annal.NumFields]*segment.Column
+	times     *segment.Places
+	positions *segment.Places
 }
 
-func (p *segPart) code(f annal.Field, row uint32) uint32 { return p.seg.Code(f, int(row)) }
-func (p *segPart) key(row uint32) int64                  { return p.seg.TimeAt(int(row)) }
+func (p *segPart) code(f annal.Field, row uint32) uint32 { return uint32(p.column(f).At(row)) }
+func (p *segPart) before(position uint64) bool           { return p.seg.Last() < position }
 func (p *segPart) time(row uint32) time.Time             { return p.seg.TimeOf(int(row)) }
-func (p *segPart) position(row uint32) uint64            { return p.seg.PositionAt(int(row)) }
+
+func (p *segPart) key(row uint32) int64 {
+	if p.times == nil {
+		p.times = p.seg.TimeColumn()
+	}
+	return p.times.At(row)
+}
+
+func (p *segPart) position(row uint32) uint64 {
+	if p.positions == nil {
+		p.positions = p.seg.PositionColumn()
+	}
+	return uint64(p.positions.At(row))
+}
+
+func (p *segPart) column(f annal.Field) *segment.Column {
+	if p.columns[f] == nil {
+		p.columns[f] = p.seg.Column(f)
+	}
+	return p.columns[f]
+}
 
 // read, like every read of a part, runs inside the guard of the whole query.
 func (p *segPart) read(row uint32, e *annal.Event) error {
@@ -46,15 +69,10 @@ func (p *segPart) rows() *segment.Reader {
 }
 
 func (p *segPart) number(f annal.Field, row uint32) int64 {
-	switch f {
-	case annal.ResultOutcome:
-		return int64(p.seg.Outcome(int(row)))
-	case annal.SeverityLevel:
-		return int64(p.seg.Severity(int(row)))
-	case annal.Status:
+	if f == annal.Status {
 		return int64(p.seg.Status(int(row)))
 	}
-	return int64(p.seg.Duration(int(row)))
+	return int64(p.column(f).At(row))
 }
 
 func (p *segPart) resolve(field annal.Field, f *annal.Filter) (codeSet, bool) {
@@ -145,11 +163,14 @@ func (x *sealed) openRanges(p *plan, ranges []rowRange) []*run {
 		return nil
 	}
 	in := &segPart{seg: x}
-	tests, possible := p.tests(in)
+	list, by, found := in.candidates(p)
+	if found && list.Len() == 0 {
+		return nil
+	}
+	tests, possible := p.tests(in, by)
 	if !possible {
 		return nil
 	}
-	list, found := in.candidates(p)
 	out := make([]*run, 0, len(ranges))
 	for _, g := range ranges {
 		r := &run{plan: p, part: &segPart{seg: x}, tests: tests, lo: g.lo, hi: g.hi,
@@ -174,10 +195,11 @@ func (x *sealed) openRanges(p *plan, ranges []rowRange) []*run {
 const indexShare = 8
 
 // candidates returns the rows that the most selective indexed filter or word
-// finds, when that is a small part of the segment.
-func (p *segPart) candidates(pl *plan) (rowList, bool) {
+// finds, when that is a small part of the segment, and the filter that all of
+// them fulfil, if it was one.
+func (p *segPart) candidates(pl *plan) (list rowList, by *annal.Filter, found bool) {
 	limit := p.seg.Rows()/indexShare + 1
-	var best func() rowList
+	var best codeSet
 	for i := range pl.where {
 		f := &pl.where[i]
 		if len(f.Fields) != 1 || f.Not || f.Fields[0] >= annal.NumTexts {
@@ -185,25 +207,25 @@ func (p *segPart) candidates(pl *plan) (rowList, bool) {
 		}
 		field := f.Fields[0]
 		if list, ok := p.hashed(field, f); ok {
-			return list, true
+			return list, f, true
 		}
 		set, coded := p.resolve(field, f)
 		if !coded || annal.Fields[field].Index == annal.ByScan {
 			continue
 		}
 		if n := p.postingsOf(field, &set); n < limit {
-			limit, best = n, func() rowList { return p.collect(field, &set) }
+			limit, best, by = n, set, f
 		}
 	}
-	if best != nil {
-		return best(), true
+	if by != nil {
+		return p.collect(by.Fields[0], &best), by, true
 	}
 	for _, w := range pl.words {
 		if list, ok := p.wordRows(pl.store, w, limit); ok {
-			return list, true
+			return list, nil, true
 		}
 	}
-	return nil, false
+	return nil, nil, false
 }
 
 // hashed finds rows by fingerprint, in fields that are nearly unique.

@@ -98,6 +98,7 @@ type part interface {
 	time(row uint32) time.Time // exact, also where key is at an end
 	position(row uint32) uint64
 	read(row uint32, e *annal.Event) error
+	before(position uint64) bool // every row is at a lower position
 
 	// resolve finds the codes of the values that f fulfils in field; coded is
 	// false when the part keeps that field as plain texts.
@@ -109,11 +110,15 @@ type part interface {
 // A test says whether a row fulfils a condition.
 type test func(row uint32) bool
 
-// tests makes the tests of p's filters and words for one part; none means that
-// every row matches. It reports false when no row can.
-func (p *plan) tests(in part) ([]test, bool) {
+// tests makes the tests of p's filters and words for one part, but for the filter
+// that is known to be fulfilled; none means that every row matches. It reports
+// false when no row can.
+func (p *plan) tests(in part, known *annal.Filter) ([]test, bool) {
 	var out []test
 	for i := range p.where {
+		if &p.where[i] == known {
+			continue
+		}
 		t, possible := filterTest(in, &p.where[i])
 		if !possible {
 			return nil, false

@@ -201,7 +201,9 @@ func each(w *watch, list []*run, fn func(r *run, rows []uint32) error) error {
 			if !more {
 				break
 			}
-			r.dropLate()
+			if !r.part.before(r.plan.below) {
+				r.dropLate()
+			}
 			if err := fn(r, r.found); err != nil {
 				return err
 			}

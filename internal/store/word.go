@@ -144,7 +144,7 @@ func (p *segPart) findWord(s *Store, w *word, m *wordMatch) {
 				}
 			}
 		}
-		m.add(f, setOf(d.Matching(w.finder, nil)))
+		m.add(f, setOf(p.seg.Matching(f, w.finder, w.text, nil)))
 	}
 }
 
