@@ -55,7 +55,7 @@ func (s *Store) gather() []*pending {
 	s.commit.carry = nil
 	size := 0
 	if len(batches) == 0 {
-		p, ok := <-s.queue
+		p, ok := s.await()
 		if !ok {
 			return nil
 		}
@@ -73,6 +73,30 @@ func (s *Store) gather() []*pending {
 		}
 	}
 	return batches
+}
+
+// await waits for a batch. When none comes for a while, the write-ahead log
+// proves that all in it was acknowledged.
+func (s *Store) await() (*pending, bool) {
+	select {
+	case p, ok := <-s.queue:
+		return p, ok
+	default:
+	}
+	if !s.wal.Proved() {
+		rest := time.NewTimer(restAfter)
+		defer rest.Stop()
+		select {
+		case p, ok := <-s.queue:
+			return p, ok
+		case <-rest.C:
+		}
+		if err := s.wal.Mark(); err != nil {
+			s.cfg.Logger.Warn("the end of the write-ahead log could not be marked", "problem", err)
+		}
+	}
+	p, ok := <-s.queue
+	return p, ok
 }
 
 func (s *Store) commitGroup(batches []*pending) {

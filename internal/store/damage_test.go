@@ -229,6 +229,50 @@ func TestFilesCutEmptiedSwappedOrMissing(t *testing.T) {
 	}
 }
 
+// TestTheLastRecordIsProvedAtRest damages the only record of a log that was not
+// closed: once the log has rested, that is no torn write.
+func TestTheLastRecordIsProvedAtRest(t *testing.T) {
+	cfg := Config{Dir: t.TempDir(), WALFileSize: 1 << 20}
+	s, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	b := annal.Batch{Events: []annal.Event{{Tenant: "a", Action: "read", Actor: annal.Actor{ID: "u"}, Time: time.Unix(1, 0)}}}
+	if _, err := s.Append(context.Background(), &b); err != nil {
+		t.Fatal(err)
+	}
+	for before := s.wal.Stats().Bytes; s.wal.Stats().Bytes == before; {
+		time.Sleep(restAfter / 20)
+	}
+	killed := copyLog(t, cfg)
+	files, err := filepath.Glob(filepath.Join(killed.Dir, walDir, "wal-0*"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("log files: %v, %v", files, err)
+	}
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole[4096+60] ^= 1
+	if err := os.WriteFile(files[0], whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Check(killed)
+	if err != nil || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], filepath.Base(files[0])+": records are damaged, bytes 4096 to 8192, positions 0 to 0 are lost") {
+		t.Errorf("check: %q, %v", r.Problems, err)
+	}
+	again, err := Open(killed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	rs, err := again.Append(context.Background(), &annal.Batch{Events: b.Events})
+	if st := again.Stats(); err != nil || st.WALDamage != 1 || rs[0].Position != 1 {
+		t.Errorf("%d damaged places; the next event is at %v, %v; want it at 1", st.WALDamage, rs, err)
+	}
+}
+
 // TestASegmentThatCannotBeOpenedNowIsKept has the system refuse to open a sound
 // segment's files, as when descriptors run out: the log does not open, and once
 // the system allows it again nothing is missing.

@@ -31,6 +31,9 @@ func (s *Store) recover() error {
 		return err
 	}
 	s.wal = log
+	if end := log.Stats().Next; end > s.commit.next { // the last events are lost
+		r.rotate(end)
+	}
 	s.counters.walDamage.Store(uint64(len(damage)))
 	if missing != nil {
 		s.counters.walDamage.Add(1)

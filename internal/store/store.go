@@ -50,6 +50,7 @@ const (
 	maxGroupBytes      = 8 << 20                // encoded events that one sync covers, beyond the first batch
 	queueLength        = 4096                   // batches that wait for the committer
 	retryAfter         = 250 * time.Millisecond // how long writes are refused at once after a failure
+	restAfter          = time.Second            // without writes, before the write-ahead log is marked
 	sealPatience       = 10 * time.Second       // how long a write waits for room before it is refused
 	idempotencyWindow  = 24 * time.Hour
 	maxKeys            = 500_000 // batch keys remembered; beyond, the oldest go early

@@ -16,12 +16,13 @@
 //
 //	 0        8         12       16         32      40         48       56      64        4096
 //	┌────────┬─────────┬────────┬──────────┬───────┬──────────┬────────┬───────┬───────────┐
-//	│annalwal│ version │ crc32c │  log id  │ epoch │ first    │ first  │ zeros │  ignored  │
-//	│        │    1    │        │          │       │ position │ number │       │           │
+//	│annalwal│ version │ crc32c │  log id  │ epoch │ first    │ first  │ file  │  ignored  │
+//	│        │    2    │        │          │       │ position │ number │ bytes │           │
 //	└────────┴─────────┴────────┴──────────┴───────┴──────────┴────────┴───────┴───────────┘
 //
 // The CRC-32C is that of bytes 0 to 12 and 16 to 64; later versions keep the
-// first 16 bytes as they are. The header lies in one sector, so that a power cut
+// first 16 bytes as they are. Version 1, which is read too, does not say how long
+// the file is, and knows no marks. The header lies in one sector, so that a power cut
 // leaves the old one or the new one. It is synced before the file gets its name:
 // a header that contradicts the name belongs to a file that was never used.
 //
@@ -38,6 +39,12 @@
 // position and count say which events the record holds, received is their time
 // of arrival in Unix microseconds. Zeros fill the last block.
 //
+// Two kinds of records have no payload and no events. ANMK, in place of ANRC, is
+// a mark: everything before it was acknowledged. It is written when the log has
+// been at rest for a while and when it is closed, and has a number as every
+// record. ANNF says that another file was begun after this one; its number is
+// the one with which that begins. Room for both is kept behind every record.
+//
 // # Reading
 //
 // Files are read in the order of their epochs. A record counts when its checksum
@@ -45,5 +52,9 @@
 // rest of the newest file is a torn tail, to be written over. But where a record
 // fails and a later one of the same file is intact, or where a file ends before
 // the number or the position with which the next begins, acknowledged records
-// are lost: that is Damage.
+// are lost: that is Damage. So it is when the file that an ANNF speaks of is not
+// there, when a file is shorter than its header says, and when one that holds
+// records has the name of another. What no mark stands behind yet, the last
+// record of a log that was killed while it was busy, looks like a torn write when
+// it is damaged.
 package wal

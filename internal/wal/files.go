@@ -28,19 +28,21 @@ type spare struct {
 
 // room makes sure that a record of need bytes fits in the active file.
 func (l *Log) room(position uint64, need int64) error {
-	if l.active != nil && l.off+need <= l.current.size {
+	if l.active != nil && l.off+need+reserved <= l.current.size {
 		return nil
 	}
-	l.leave()
-	s, err := l.take(max(l.cfg.FileSize, blockSize+need))
+	s, err := l.take(max(l.cfg.FileSize, blockSize+need+reserved))
 	if err != nil {
+		l.leave()
 		return err
 	}
 	f, h, err := l.install(&s, position)
 	if err != nil {
+		l.leave() // the new file may count already
 		l.putBack(s)
 		return fmt.Errorf("begin log file: %w", err)
 	}
+	l.finish(position)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.files = append(l.files, f)
@@ -53,15 +55,20 @@ func (l *Log) room(position uint64, need int64) error {
 // header is durable before the file has its name, and both before any record is.
 func (l *Log) install(s *spare, position uint64) (*logFile, vfs.File, error) {
 	f := &logFile{size: s.size, end: position}
-	f.fileHeader = fileHeader{logID: l.cfg.LogID, epoch: l.raise(), first: position, number: l.number}
+	f.fileHeader = fileHeader{logID: l.cfg.LogID, epoch: l.raise(), first: position, number: l.number, length: s.size}
 	f.name = path.Join(l.cfg.Dir, logName(position, f.epoch))
 	h, err := l.cfg.FS.OpenLog(s.name)
 	if err != nil {
 		return nil, nil, err
 	}
 	block := vfs.Aligned(blockSize)
-	f.encode(block, l.codec.table)
-	err = store(h, block, 0)
+	// A file that an earlier process filled may owe its length to a sync that
+	// failed. The header says how long it is, so let its own sync cover that.
+	_, err = h.WriteAt(block, s.size-blockSize)
+	if err == nil {
+		f.encode(block, l.codec.table)
+		err = store(h, block, 0)
+	}
 	if err == nil {
 		err = l.cfg.FS.Rename(s.name, f.name)
 	}

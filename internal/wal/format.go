@@ -13,11 +13,13 @@ import (
 const MaxRecord = 64 << 20
 
 const (
-	version      = 1
+	version      = 2
 	blockSize    = vfs.Align
-	headerUsed   = 64 // bytes of the header block that mean something
-	recordHeader = 48 // bytes before a record's payload
-	recordMagic  = 0x43524e41
+	headerUsed   = 64         // bytes of the header block that mean something
+	recordHeader = 48         // bytes before a record's payload
+	recordMagic  = 0x43524e41 // ANRC
+	markMagic    = 0x4b4d4e41 // ANMK: all before it was acknowledged
+	endMagic     = 0x464e4e41 // ANNF: the next file was begun
 )
 
 var (
@@ -39,6 +41,7 @@ type fileHeader struct {
 	epoch  uint64
 	first  uint64 // position of the first record
 	number uint64 // number of the first record
+	length int64  // bytes of the file; 0: version 1 does not say
 }
 
 // encode writes the header into a zeroed block.
@@ -49,6 +52,7 @@ func (h *fileHeader) encode(b []byte, table *crc32.Table) {
 	binary.LittleEndian.PutUint64(b[32:], h.epoch)
 	binary.LittleEndian.PutUint64(b[40:], h.first)
 	binary.LittleEndian.PutUint64(b[48:], h.number)
+	binary.LittleEndian.PutUint64(b[56:], uint64(h.length))
 	binary.LittleEndian.PutUint32(b[12:], headerSum(b, table))
 }
 
@@ -69,11 +73,13 @@ func decodeHeader(b []byte, table *crc32.Table) (fileHeader, error) {
 	h.epoch = binary.LittleEndian.Uint64(b[32:])
 	h.first = binary.LittleEndian.Uint64(b[40:])
 	h.number = binary.LittleEndian.Uint64(b[48:])
+	h.length = int64(binary.LittleEndian.Uint64(b[56:]))
 	return h, nil
 }
 
 // A frame is a record's header.
 type frame struct {
+	magic    uint32 // which kind of record
 	epoch    uint64
 	number   uint64
 	position uint64
@@ -101,7 +107,7 @@ func newCodec(logID [16]byte) codec {
 // seal writes the header of a record whose payload stands in b already, for its
 // place at off.
 func (c *codec) seal(b []byte, f *frame, off int64) {
-	binary.LittleEndian.PutUint32(b, recordMagic)
+	binary.LittleEndian.PutUint32(b, f.magic)
 	binary.LittleEndian.PutUint64(b[8:], f.epoch)
 	binary.LittleEndian.PutUint64(b[16:], f.number)
 	binary.LittleEndian.PutUint64(b[24:], f.position)
@@ -113,10 +119,11 @@ func (c *codec) seal(b []byte, f *frame, off int64) {
 
 // decode reads what may be a record's header; ok says that it may be.
 func (c *codec) decode(b []byte) (f frame, ok bool) {
-	if len(b) < recordHeader || binary.LittleEndian.Uint32(b) != recordMagic {
+	if len(b) < recordHeader {
 		return f, false
 	}
 	f = frame{
+		magic:    binary.LittleEndian.Uint32(b),
 		epoch:    binary.LittleEndian.Uint64(b[8:]),
 		number:   binary.LittleEndian.Uint64(b[16:]),
 		position: binary.LittleEndian.Uint64(b[24:]),
@@ -124,7 +131,8 @@ func (c *codec) decode(b []byte) (f frame, ok bool) {
 		count:    binary.LittleEndian.Uint32(b[40:]),
 		length:   binary.LittleEndian.Uint32(b[44:]),
 	}
-	return f, f.length <= MaxRecord && f.position+uint64(f.count) >= f.position
+	known := f.magic == recordMagic || f.count == 0 && f.length == 0 && (f.magic == markMagic || f.magic == endMagic)
+	return f, known && f.length <= MaxRecord && f.position+uint64(f.count) >= f.position
 }
 
 // intact checks a whole record, header and payload, that stands at off.

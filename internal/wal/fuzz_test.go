@@ -19,13 +19,14 @@ import (
 func sealed(b []byte, logID [16]byte) (string, []byte) {
 	b = append(bytes.Clone(b), make([]byte, max(0, 64-len(b)))...)
 	resign(b, func(b []byte) {
-		copy(b, "annalwal\x01\x00\x00\x00")
+		copy(b, "annalwal\x02\x00\x00\x00")
 		copy(b[16:], logID[:])
+		binary.LittleEndian.PutUint64(b[56:], uint64(len(b)))
 	})
 	for off := 4096; off+48 <= len(b); off += 4096 {
 		r := b[off:]
 		end := 48 + int(binary.LittleEndian.Uint32(r[44:]))
-		if string(r[:4]) != "ANRC" || end > len(r) {
+		if kind := string(r[:4]); kind != "ANRC" && kind != "ANMK" && kind != "ANNF" || end > len(r) {
 			continue
 		}
 		table := crc32.MakeTable(crc32.Castagnoli)
@@ -55,7 +56,7 @@ func FuzzReadFile(f *testing.F) {
 	cfg := config(disk)
 	fillLog(f, cfg, 10)
 	files := capture(f, disk)
-	name := files.logs()[0]
+	name, fileSize := files.logs()[0], len(files[files.logs()[0]])
 	f.Add(files[name], false, uint64(0))
 	f.Add(files[name], true, uint64(7))
 	f.Add(files[name][:5000], true, uint64(0))
@@ -84,7 +85,7 @@ func FuzzReadFile(f *testing.F) {
 			t.Errorf("next position %d is below %d or %d", l.Stats().Next, next, from)
 		}
 		for _, d := range damages {
-			if d.From < 0 || d.From > d.To || d.To > int64(len(b))+4096 || d.LostFrom > d.LostTo {
+			if d.From < 0 || d.From > d.To || d.To > int64(max(len(b), fileSize)) || d.LostFrom > d.LostTo {
 				t.Errorf("impossible damage %v of a file of %d bytes", d, len(b))
 			}
 		}

@@ -90,8 +90,10 @@ func (h *history) run(steps int) {
 	h.recover()
 	for range steps {
 		switch n := h.rng.IntN(100); {
-		case n < 70:
+		case n < 62:
 			h.append()
+		case n < 70:
+			h.mark()
 		case n < 78:
 			h.trim()
 		case n < 88:
@@ -120,6 +122,11 @@ func (h *history) append() {
 	}
 	h.acked, h.maybe = append(h.acked, rec), nil
 	h.next += uint64(rec.count)
+}
+
+// mark proves what there is; nobody sees it.
+func (h *history) mark() {
+	h.note("mark: %v", h.log.Mark())
 }
 
 func (h *history) payload() []byte {
@@ -164,9 +171,12 @@ func (h *history) faulty() {
 		return nil
 	})
 	for range 1 + h.rng.IntN(6) {
-		if h.rng.IntN(6) == 0 {
+		switch h.rng.IntN(6) {
+		case 0:
 			h.trim()
-		} else {
+		case 1:
+			h.mark()
+		default:
 			h.append()
 		}
 	}

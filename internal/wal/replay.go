@@ -3,6 +3,7 @@ package wal
 import (
 	"fmt"
 	"path"
+	"slices"
 )
 
 // Damage is a loss of acknowledged records, or of a file's header.
@@ -62,7 +63,27 @@ func (p *replayer) run(d *folder) error {
 		}
 		p.prev = f
 	}
+	if f := p.prev; f != nil && f.ended {
+		at := max(p.position, p.from)
+		p.found(f, "the file that was begun after this one is missing", f.tail, f.size, at, at)
+	}
+	for _, f := range slices.Concat(d.files, d.copies) {
+		p.whole(f)
+	}
 	return nil
+}
+
+// whole names a file that is shorter than it was made, or elsewhere than it was
+// put, unless its damage is known already.
+func (p *replayer) whole(f *logFile) {
+	at := max(f.first, p.from)
+	switch {
+	case slices.ContainsFunc(p.damages, func(d Damage) bool { return d.File == path.Base(f.name) }):
+	case f.size < f.length:
+		p.found(f, "the file is cut short", f.size, f.length, at, at)
+	case f.strayed:
+		p.found(f, "the file has the name of another, it is "+logName(f.first, f.epoch), 0, headerUsed, at, at)
+	}
 }
 
 // file replays the acknowledged records of one file.
@@ -90,7 +111,7 @@ func (p *replayer) file(f *logFile, later bound) error {
 			off += blockSize
 			continue
 		}
-		if err := p.accept(f, &head, payload, off); err != nil {
+		if err := p.accept(f, &head, payload, off); err != nil || f.ended {
 			return err
 		}
 		off += n
@@ -135,8 +156,15 @@ func (p *replayer) accept(f *logFile, h *frame, payload []byte, off int64) error
 	if f.bad > 0 {
 		p.found(f, "records are damaged", f.bad, off, p.position, h.position)
 	}
-	f.bad, f.last, p.loose = 0, off, false
+	if h.magic == endMagic {
+		f.bad, f.ended = 0, true
+		return nil
+	}
+	f.bad, f.last, f.proved, p.loose = 0, off, h.magic == markMagic, false
 	p.number, p.position = h.number+1, h.position+uint64(h.count)
+	if f.proved {
+		return nil
+	}
 	f.end = p.position
 	if h.count == 0 {
 		f.end++

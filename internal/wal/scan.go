@@ -25,12 +25,16 @@ type logFile struct {
 	name    string // with the folder
 	size    int64
 	damaged bool // the header cannot be read: epoch and first are the name's
+	strayed bool // the name is not the one that the header asks for
 
 	// What replay found, and appends go on with.
 	end  uint64 // all positions that the file holds are below
 	last int64  // offset of the last good record; 0: none
 	tail int64  // where the good records end
 	bad  int64  // where the first bad block after them stands; 0: none
+
+	proved bool // the last good record is a mark
+	ended  bool // another file was begun after it
 }
 
 func logName(first, epoch uint64) string {
@@ -69,9 +73,10 @@ func Begun(disk vfs.FS, dir string) (bool, error) {
 
 // A folder is what a log's folder holds.
 type folder struct {
-	files []*logFile // in the order of their epochs
-	free  []string   // files to be used again, with the folder
-	epoch uint64     // the highest that occurs
+	files  []*logFile // in the order of their epochs
+	copies []*logFile // of those, under other names: left alone
+	free   []string   // files to be used again, with the folder
+	epoch  uint64     // the highest that occurs
 }
 
 // scan reads the names and headers in a log's folder. Files that are not the
@@ -90,8 +95,28 @@ func scan(cfg *Config) (*folder, error) {
 			return nil, fmt.Errorf("open log file %s: %w", path.Join(cfg.Dir, name), err)
 		}
 	}
-	slices.SortFunc(d.files, func(a, b *logFile) int { return cmp.Compare(a.epoch, b.epoch) })
+	d.order()
 	return d, nil
+}
+
+// order puts the files in the order of their epochs, each once: of copies the
+// one that has the right name.
+func (d *folder) order() {
+	slices.SortStableFunc(d.files, func(a, b *logFile) int { return cmp.Compare(a.epoch, b.epoch) })
+	var kept []*logFile
+	for _, f := range d.files {
+		n := len(kept)
+		switch {
+		case n == 0 || kept[n-1].epoch != f.epoch:
+			kept = append(kept, f)
+		case kept[n-1].strayed:
+			d.copies = append(d.copies, kept[n-1])
+			kept[n-1] = f
+		default:
+			d.copies = append(d.copies, f)
+		}
+	}
+	d.files = kept
 }
 
 // add sorts one file into the folder.
@@ -113,12 +138,35 @@ func (d *folder) add(cfg *Config, base string) error {
 		d.free = append(d.free, name)
 	case h.logID != cfg.LogID:
 		return fmt.Errorf("%w: its id is %x, not %x", ErrForeign, h.logID, cfg.LogID)
-	case h.epoch != epoch || h.first != first:
-		d.free = append(d.free, name) // a switch of files was interrupted
-	default:
+	case h.epoch == epoch && h.first == first:
 		d.files = append(d.files, &logFile{fileHeader: h, name: name, size: size})
+	default:
+		used, err := begins(cfg.FS, name, &h, size)
+		if err != nil {
+			return err
+		}
+		if used {
+			d.files = append(d.files, &logFile{fileHeader: h, name: name, size: size, strayed: true})
+		} else {
+			d.free = append(d.free, name) // a switch of files was interrupted
+		}
 	}
 	return nil
+}
+
+// begins reports whether a file holds the record that its header promises.
+func begins(fs vfs.FS, name string, h *fileHeader, size int64) (bool, error) {
+	f, err := fs.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	r := &reader{codec: newCodec(h.logID), file: f, size: size &^ (blockSize - 1)}
+	if r.size < 2*blockSize {
+		return false, nil
+	}
+	_, _, n, err := r.record(blockSize, func(f *frame) bool { return f.epoch == h.epoch && f.number == h.number })
+	return n > 0, err
 }
 
 func readHeader(fs vfs.FS, name string) (h fileHeader, size int64, err error) {

@@ -51,8 +51,8 @@ type Record struct {
 	Payload  []byte // when replayed; valid during the call
 }
 
-// A Log is an open write-ahead log. One goroutine appends; the other methods
-// may be called from any.
+// A Log is an open write-ahead log. One goroutine appends and marks; the other
+// methods may be called from any.
 type Log struct {
 	cfg   Config
 	codec codec
@@ -63,6 +63,7 @@ type Log struct {
 	off      int64    // where the next record goes
 	number   uint64   // of the next record
 	prepared bool     // the file after this one was asked for
+	proved   bool     // a mark stands behind the last record
 	buf      []byte   // aligned, reused
 
 	trimming sync.Mutex // held by Trim
@@ -147,7 +148,10 @@ func (l *Log) resume(reached uint64) error {
 	if f.damaged || reached < l.next {
 		return h.Close()
 	}
-	l.active, l.current, l.off = h, f, f.tail
+	if f.ended { // the file after it is missing: it goes on in another
+		return h.Close()
+	}
+	l.active, l.current, l.off, l.proved = h, f, f.tail, f.proved
 	return nil
 }
 
@@ -195,12 +199,13 @@ func (l *Log) Append(rec Record, parts ...[]byte) error {
 	need := padded(size)
 	err := l.room(rec.Position, need)
 	if err == nil {
-		err = l.write(l.frame(&rec, parts, int(need)))
+		err = l.write(l.frame(recordMagic, &rec, parts, int(need)))
 	}
 	l.done(&rec, need, err)
 	if err != nil {
 		return fmt.Errorf("append record at position %d: %w", rec.Position, err)
 	}
+	l.proved = false
 	l.ahead()
 	return nil
 }
@@ -222,8 +227,8 @@ func (l *Log) admit(rec *Record, size int64) error {
 	return nil
 }
 
-// frame builds a record in the buffer.
-func (l *Log) frame(rec *Record, parts [][]byte, need int) []byte {
+// frame builds a record in the buffer, for the active file.
+func (l *Log) frame(magic uint32, rec *Record, parts [][]byte, need int) []byte {
 	if cap(l.buf) < need || cap(l.buf) > maxKeptBuffer && need <= maxKeptBuffer {
 		l.buf = vfs.Aligned(max(need, min(2*cap(l.buf), maxKeptBuffer)))
 	}
@@ -232,7 +237,7 @@ func (l *Log) frame(rec *Record, parts [][]byte, need int) []byte {
 		b = append(b, p...)
 	}
 	f := frame{
-		epoch: l.current.epoch, number: l.number, length: uint32(len(b) - recordHeader),
+		magic: magic, epoch: l.current.epoch, number: l.number, length: uint32(len(b) - recordHeader),
 		position: rec.Position, count: rec.Count, received: rec.Received,
 	}
 	l.codec.seal(b, &f, l.off)
@@ -294,9 +299,11 @@ func (l *Log) Stats() Stats {
 	return s
 }
 
-// Close closes the log, which has nothing left to write. It must not run during
-// an Append.
+// Close marks the log's end and closes it. It must not run during an Append.
 func (l *Log) Close() error {
+	if err := l.Mark(); err != nil && !errors.Is(err, annal.ErrClosed) {
+		l.cfg.Logger.Warn("mark the end of the log", "error", err)
+	}
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
