@@ -35,6 +35,11 @@ func (c *checkCmd) Run(e *env) error {
 	if err := c.checkAccess(&report); err != nil {
 		return err
 	}
+	if report.LogID != ([16]byte{}) {
+		for _, problem := range server.CheckState(c.Data, report.LogID) {
+			report.Problems = append(report.Problems, problem.Error())
+		}
+	}
 	if c.JSON {
 		err = printJSON(e, report)
 	} else {

@@ -20,6 +20,7 @@ var tiers = map[string]int{
 	"internal/strictjson": 1,
 	"internal/identity":   1,
 	"internal/pdf":        1,
+	"internal/book":       1,
 	"internal/wal":        2,
 	"internal/segment":    2,
 	"client":              2,

@@ -11,14 +11,14 @@ import (
 	"strconv"
 	"strings"
 
-	bolt "go.etcd.io/bbolt"
+	"annal/internal/book"
 
 	"annal"
 	"annal/internal/identity"
 )
 
 // bucketDirectory holds tenant, kind and name, separated by zero bytes → record.
-var bucketDirectory = []byte("directory")
+var bucketDirectory = "directory"
 
 // A directory is the people and policies of one tenant, in memory. Whatever is
 // in its maps is replaced, never changed.
@@ -70,7 +70,7 @@ func (s *Store) directory(tenant string) *directory {
 }
 
 // loadDirectories reads every directory.
-func (s *Store) loadDirectories(tx *bolt.Tx) error {
+func (s *Store) loadDirectories(tx *book.Tx) error {
 	err := tx.Bucket(bucketDirectory).ForEach(func(k, v []byte) error {
 		parts := strings.SplitN(string(k), "\x00", 3)
 		if len(parts) != 3 {
@@ -171,7 +171,7 @@ func (f shelf[T]) change(s *Store, tenant, name string, next func(old *T) (*T, e
 	if old == nil && n >= f.most {
 		return nil, annal.Invalid("", "there are %d %s, which is the limit", f.most, f.kind)
 	}
-	if err := s.update(func(tx *bolt.Tx) error { return f.put(tx, tenant, name, v) }); err != nil {
+	if err := s.update(func(tx *book.Tx) error { return f.put(tx, tenant, name, v) }); err != nil {
 		return nil, fmt.Errorf("save %s: %w", f.kind, err)
 	}
 	s.mu.Lock()
@@ -187,7 +187,7 @@ func (f shelf[T]) change(s *Store, tenant, name string, next func(old *T) (*T, e
 	return v, nil
 }
 
-func (f shelf[T]) put(tx *bolt.Tx, tenant, name string, v *T) error {
+func (f shelf[T]) put(tx *book.Tx, tenant, name string, v *T) error {
 	key := []byte(tenant + "\x00" + f.kind + "\x00" + name)
 	if v == nil {
 		return tx.Bucket(bucketDirectory).Delete(key)

@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
+	"annal/internal/book"
 )
 
 // bucketEnded holds the id of a login's token that was ended before its time →
 // when it expires, in Unix seconds.
-var bucketEnded = []byte("ended")
+var bucketEnded = "ended"
 
 // MaxEnded bounds the tokens that are kept as ended. There are more only when as
 // many people sign out within a day.
@@ -29,7 +29,7 @@ func (s *Store) EndToken(header string) error {
 	s.changes.Lock()
 	defer s.changes.Unlock()
 	now := s.now().Unix()
-	if err := s.update(func(tx *bolt.Tx) error { return putEnded(tx, c.ID, c.Expires, now) }); err != nil {
+	if err := s.update(func(tx *book.Tx) error { return putEnded(tx, c.ID, c.Expires, now) }); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -44,7 +44,7 @@ func (s *Store) EndToken(header string) error {
 }
 
 // putEnded notes an ended token and forgets those that have expired.
-func putEnded(tx *bolt.Tx, id string, expires, now int64) error {
+func putEnded(tx *book.Tx, id string, expires, now int64) error {
 	b := tx.Bucket(bucketEnded)
 	var gone [][]byte
 	kept := 0
@@ -76,7 +76,7 @@ func putEnded(tx *bolt.Tx, id string, expires, now int64) error {
 }
 
 // loadEnded reads which tokens were ended.
-func (s *Store) loadEnded(tx *bolt.Tx) error {
+func (s *Store) loadEnded(tx *book.Tx) error {
 	return tx.Bucket(bucketEnded).ForEach(func(k, v []byte) error {
 		var at int64
 		if err := json.Unmarshal(v, &at); err != nil {

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
+	"annal/internal/book"
 
 	"annal/internal/identity"
 )
 
 // bucketRefresh holds SHA-256 of a refresh token → refresh.
-var bucketRefresh = []byte("refresh")
+var bucketRefresh = "refresh"
 
 // Limits of refresh tokens.
 const (
@@ -53,14 +53,19 @@ func (s *Store) open(who session, lifetime time.Duration) (identity.Grant, error
 	}
 	s.changes.Lock()
 	defer s.changes.Unlock()
-	err = s.update(func(tx *bolt.Tx) error {
-		if tx.Bucket(bucketRefresh).Stats().KeyN >= MaxRefresh {
+	err = s.update(func(tx *book.Tx) error {
+		n, err := tx.Bucket(bucketRefresh).Len()
+		if err == nil && n >= MaxRefresh {
 			if err := purge(tx, s.now()); err != nil {
 				return err
 			}
-			if tx.Bucket(bucketRefresh).Stats().KeyN >= MaxRefresh {
-				return &RateError{After: purgeEvery}
-			}
+			n, err = tx.Bucket(bucketRefresh).Len()
+		}
+		if err != nil {
+			return err
+		}
+		if n >= MaxRefresh {
+			return &RateError{After: purgeEvery}
 		}
 		return putRefresh(tx, g.Refresh, next)
 	})
@@ -110,7 +115,7 @@ func (s *Store) GrantRefresh(token, remote string, lifetime time.Duration) (iden
 	defer s.changes.Unlock()
 	var g identity.Grant
 	var refused error
-	err := s.update(func(tx *bolt.Tx) error {
+	err := s.update(func(tx *book.Tx) error {
 		old, err := getRefresh(tx, token)
 		if err != nil {
 			return err
@@ -146,7 +151,7 @@ func (s *Store) GrantRefresh(token, remote string, lifetime time.Duration) (iden
 func (s *Store) EndSession(token string) error {
 	s.changes.Lock()
 	defer s.changes.Unlock()
-	return s.update(func(tx *bolt.Tx) error {
+	return s.update(func(tx *book.Tx) error {
 		old, err := getRefresh(tx, token)
 		if err != nil {
 			return nil
@@ -160,15 +165,18 @@ func refreshKey(token string) []byte {
 	return hash[:]
 }
 
-func getRefresh(tx *bolt.Tx, token string) (r refresh, err error) {
-	v := tx.Bucket(bucketRefresh).Get(refreshKey(token))
+func getRefresh(tx *book.Tx, token string) (r refresh, err error) {
+	v, err := tx.Bucket(bucketRefresh).Get(refreshKey(token))
+	if err != nil {
+		return r, err
+	}
 	if v == nil {
 		return r, ErrGrant
 	}
 	return r, json.Unmarshal(v, &r)
 }
 
-func putRefresh(tx *bolt.Tx, token string, r refresh) error {
+func putRefresh(tx *book.Tx, token string, r refresh) error {
 	b, err := json.Marshal(&r)
 	if err != nil {
 		return err
@@ -176,15 +184,15 @@ func putRefresh(tx *bolt.Tx, token string, r refresh) error {
 	return tx.Bucket(bucketRefresh).Put(refreshKey(token), b)
 }
 
-func endFamily(tx *bolt.Tx, family string) error {
+func endFamily(tx *book.Tx, family string) error {
 	return deleteRefresh(tx, func(r *refresh) bool { return r.Family == family })
 }
 
-func purge(tx *bolt.Tx, now time.Time) error {
+func purge(tx *book.Tx, now time.Time) error {
 	return deleteRefresh(tx, func(r *refresh) bool { return !now.Before(r.Expires) })
 }
 
-func deleteRefresh(tx *bolt.Tx, doomed func(*refresh) bool) error {
+func deleteRefresh(tx *book.Tx, doomed func(*refresh) bool) error {
 	var keys [][]byte
 	b := tx.Bucket(bucketRefresh)
 	err := b.ForEach(func(k, v []byte) error {

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"annal/internal/book"
 )
 
 // SigningKeyFile holds the key that signs the tokens of logins. Without it all
@@ -50,17 +52,19 @@ type signer struct {
 	jose jose.Signer
 }
 
-// openSigner reads the key in dir, or makes it.
-func openSigner(dir string) (*signer, error) {
-	name := filepath.Join(dir, SigningKeyFile)
-	text, err := os.ReadFile(name)
+// openSigner reads the key, or makes it. One that is damaged is refused, for it
+// may come back from a backup; all that another costs is that people sign in
+// again.
+func openSigner(cfg *Config) (*signer, error) {
+	name := filepath.Join(cfg.Dir, SigningKeyFile)
+	text, err := book.ReadKey(name, cfg.LogID)
 	if errors.Is(err, os.ErrNotExist) {
-		text, err = newSigningKey(name)
+		text, err = newSigningKey(name, cfg.LogID)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("signing key: %w", err)
+		return nil, fmt.Errorf("signing key: %w: put it back from a backup, or remove it to have another made; people then sign in again", err)
 	}
-	block, _ := pem.Decode(text)
+	block, _ := pem.Decode([]byte(text))
 	if block == nil {
 		return nil, fmt.Errorf("signing key %s is not in PEM form; remove it to have another made", name)
 	}
@@ -81,17 +85,17 @@ func openSigner(dir string) (*signer, error) {
 }
 
 // newSigningKey makes a key and puts it into a file that only its owner reads.
-func newSigningKey(name string) ([]byte, error) {
+func newSigningKey(name string, logID [16]byte) (string, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	return text, writeSecret(name, strings.TrimSpace(string(text)))
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	return text, book.WriteKey(name, strings.TrimSpace(text), logID)
 }
 
 // sign makes an access token of a session.

@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
+	"annal/internal/book"
 )
 
 // The files of a data folder that auth keeps.
@@ -25,20 +23,18 @@ const (
 // AdminSubject is whom the first token belongs to.
 const AdminSubject = "admin"
 
-// openWait bounds the wait for another process that holds the state file.
-const openWait = 2 * time.Second
-
 var (
-	bucketTokens  = []byte("tokens")  // id → record
-	bucketHashes  = []byte("hashes")  // SHA-256 of the secret → id
-	bucketTenants = []byte("tenants") // id → Tenant
+	bucketTokens  = "tokens"  // id → record
+	bucketHashes  = "hashes"  // SHA-256 of the secret → id
+	bucketTenants = "tenants" // id → Tenant
 )
 
 // Config says where a store lives.
 type Config struct {
-	Dir  string           // the data folder
-	Now  func() time.Time // the clock
-	Rand io.Reader        // where secrets come from: crypto/rand.Reader
+	Dir   string           // the data folder
+	LogID [16]byte         // of the log that the folder holds
+	Now   func() time.Time // the clock
+	Rand  io.Reader        // where secrets come from: crypto/rand.Reader
 }
 
 // A Store keeps tokens and tenants. It is safe for concurrent use.
@@ -47,7 +43,7 @@ type Store struct {
 	rand  io.Reader
 	admin string
 
-	db      *bolt.DB
+	db      *book.Book
 	changes sync.Mutex // held through every change, so that mu never waits for a sync
 	purged  time.Time  // when expired sessions were last removed; guarded by changes
 
@@ -74,12 +70,9 @@ type Store struct {
 // see [Store.FirstToken].
 func Open(cfg Config) (*Store, error) {
 	name := filepath.Join(cfg.Dir, StateFile)
-	db, err := bolt.Open(name, 0o600, &bolt.Options{Timeout: openWait})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("open %s: another annal uses it", name)
-	}
+	db, err := openState(name, filepath.Join(cfg.Dir, SigningKeyFile), cfg.LogID)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", name, err)
+		return nil, err
 	}
 	s := &Store{
 		now: cfg.Now, rand: cfg.Rand, db: db,
@@ -88,32 +81,49 @@ func Open(cfg Config) (*Store, error) {
 		addresses: newPaces(addressBurst, addressEvery), subjects: newPaces(subjectBurst, subjectEvery),
 		locks: locks{keys: map[string]failing{}},
 	}
-	if err := s.load(cfg.Dir); err != nil {
+	if err := s.load(&cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("load %s: %w", name, err), db.Close())
 	}
 	return s, nil
+}
+
+// openState opens the database of a folder, or begins one. The key is made after
+// the database: where there is a key alone, the database was lost.
+func openState(name, key string, logID [16]byte) (*book.Book, error) {
+	err := book.Lost(name, key)
+	var db *book.Book
+	if err == nil {
+		db, err = book.Open(name, logID)
+	}
+	if book.Unusable(err) {
+		err = fmt.Errorf("%w: put it back from a backup; or move it and %s away, to begin with a new admin token and without users and policies", err, key)
+	}
+	return db, err
 }
 
 // FirstToken says where this start wrote the first token; "" when there were
 // tokens already.
 func (s *Store) FirstToken() string { return s.admin }
 
-func (s *Store) load(dir string) (err error) {
+func (s *Store) load(cfg *Config) (err error) {
 	if s.passwords, err = newPasswords(s.rand); err != nil {
 		return err
 	}
-	if s.signer, err = openSigner(dir); err != nil {
+	if s.signer, err = openSigner(cfg); err != nil {
 		return err
 	}
 	empty := false
-	err = s.db.Update(func(tx *bolt.Tx) error {
-		for _, name := range [][]byte{bucketTokens, bucketHashes, bucketTenants, bucketDirectory, bucketRefresh, bucketEnded} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+	err = s.db.Update(func(tx *book.Tx) error {
+		for _, name := range []string{bucketTokens, bucketHashes, bucketTenants, bucketDirectory, bucketRefresh, bucketEnded} {
+			if _, err := tx.Create(name); err != nil {
 				return err
 			}
 		}
-		k, _ := tx.Bucket(bucketTokens).Cursor().First()
-		empty = k == nil
+		n, err := tx.Bucket(bucketTokens).Len()
+		if err != nil {
+			return err
+		}
+		empty = n == 0
 		if err := s.loadDirectories(tx); err != nil {
 			return err
 		}
@@ -139,7 +149,7 @@ func (s *Store) load(dir string) (err error) {
 	if err != nil || !empty {
 		return err
 	}
-	return s.bootstrap(filepath.Join(dir, AdminTokenFile))
+	return s.bootstrap(filepath.Join(cfg.Dir, AdminTokenFile))
 }
 
 // bootstrap makes the first token. The file is complete on disk before the
@@ -150,7 +160,7 @@ func (s *Store) bootstrap(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeSecret(name, secret); err != nil {
+	if err := book.WriteSecret(name, secret+"\n"); err != nil {
 		return err
 	}
 	if _, err := s.add(secret, TokenSpec{Subject: AdminSubject, Scopes: AllScopes()}); err != nil {
@@ -158,30 +168,6 @@ func (s *Store) bootstrap(name string) error {
 	}
 	s.admin = name
 	return nil
-}
-
-// writeSecret puts secret into a file that only its owner reads.
-func writeSecret(name, secret string) (err error) {
-	tmp := name + ".tmp"
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(secret + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, name); err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // Close stores what is pending and closes the store.
@@ -200,7 +186,7 @@ func (s *Store) Flush() error {
 	if n == 0 && !due {
 		return nil
 	}
-	return s.update(func(tx *bolt.Tx) error {
+	return s.update(func(tx *book.Tx) error {
 		if !due {
 			return nil
 		}
@@ -211,11 +197,11 @@ func (s *Store) Flush() error {
 
 // update runs fn in a transaction that also stores pending uses; s.changes is
 // held and s.mu is not.
-func (s *Store) update(fn func(*bolt.Tx) error) error {
+func (s *Store) update(fn func(*book.Tx) error) error {
 	s.mu.RLock()
 	used := maps.Clone(s.used)
 	s.mu.RUnlock()
-	err := s.db.Update(func(tx *bolt.Tx) error {
+	err := s.db.Update(func(tx *book.Tx) error {
 		for id, at := range used {
 			r, err := getRecord(tx, id)
 			if err != nil {

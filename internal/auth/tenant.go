@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	bolt "go.etcd.io/bbolt"
+	"annal/internal/book"
 
 	"annal"
 	"annal/internal/identity"
@@ -112,7 +112,7 @@ func (s *Store) saveTenants(tenants []Tenant) error {
 	if len(tenants) == 0 {
 		return nil
 	}
-	err := s.update(func(tx *bolt.Tx) error { return putTenants(tx, tenants) })
+	err := s.update(func(tx *book.Tx) error { return putTenants(tx, tenants) })
 	if err != nil {
 		return fmt.Errorf("save tenants: %w", err)
 	}
@@ -120,7 +120,7 @@ func (s *Store) saveTenants(tenants []Tenant) error {
 	return nil
 }
 
-func putTenants(tx *bolt.Tx, tenants []Tenant) error {
+func putTenants(tx *book.Tx, tenants []Tenant) error {
 	for _, t := range tenants {
 		b, err := json.Marshal(t)
 		if err != nil {

@@ -1,13 +1,12 @@
 package auth
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
 
-	bolt "go.etcd.io/bbolt"
+	"annal/internal/book"
 
 	"annal"
 	"annal/internal/identity"
@@ -148,7 +147,7 @@ func (s *Store) DeleteTenant(id string) error {
 	former := old
 	former.Deleted = s.now().UTC()
 	var ended [][]byte
-	err := s.update(func(tx *bolt.Tx) (err error) {
+	err := s.update(func(tx *book.Tx) (err error) {
 		if err := putTenants(tx, []Tenant{former}); err != nil {
 			return err
 		}
@@ -185,7 +184,7 @@ func (s *Store) forget(former Tenant, ended [][]byte) {
 }
 
 // revokeAll ends the tokens of a tenant and returns their hashes.
-func (s *Store) revokeAll(tx *bolt.Tx, tenant string) (hashes [][]byte, err error) {
+func (s *Store) revokeAll(tx *book.Tx, tenant string) (hashes [][]byte, err error) {
 	var doomed []record
 	err = tx.Bucket(bucketTokens).ForEach(func(k, v []byte) error {
 		r, err := readRecord(k, v)
@@ -205,11 +204,14 @@ func (s *Store) revokeAll(tx *bolt.Tx, tenant string) (hashes [][]byte, err erro
 	return hashes, err
 }
 
-func deletePrefix(b *bolt.Bucket, prefix []byte) error {
+func deletePrefix(b *book.Bucket, prefix []byte) error {
 	var keys [][]byte
-	c := b.Cursor()
-	for k, _ := c.Seek(prefix); k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+	err := b.Under(prefix, func(k, _ []byte) error {
 		keys = append(keys, k)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	for _, k := range keys {
 		if err := b.Delete(k); err != nil {

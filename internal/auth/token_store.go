@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	bolt "go.etcd.io/bbolt"
+	"annal/internal/book"
 
 	"annal"
 )
@@ -54,8 +54,12 @@ func (s *Store) add(secret string, spec TokenSpec) (Token, error) {
 	if _, known := s.Tenant(t.Tenant); t.Tenant != "" && !known {
 		fresh = []Tenant{{ID: t.Tenant, Created: t.Created}}
 	}
-	err = s.update(func(tx *bolt.Tx) error {
-		if tx.Bucket(bucketTokens).Stats().KeyN >= MaxTokens {
+	err = s.update(func(tx *book.Tx) error {
+		n, err := tx.Bucket(bucketTokens).Len()
+		if err != nil {
+			return err
+		}
+		if n >= MaxTokens {
 			return annal.Invalid("", "there are %d tokens, which is the limit", MaxTokens)
 		}
 		if err := tx.Bucket(bucketHashes).Put(hash[:], []byte(id)); err != nil {
@@ -91,7 +95,7 @@ func (s *Store) List(by *Caller) ([]Token, error) {
 	used := maps.Clone(s.used)
 	s.mu.RUnlock()
 	list := []Token{}
-	err := s.db.View(func(tx *bolt.Tx) error {
+	err := s.db.View(func(tx *book.Tx) error {
 		return tx.Bucket(bucketTokens).ForEach(func(k, v []byte) error {
 			r, err := readRecord(k, v)
 			if err != nil || !s.manages(by, r.Tenant, r.Partner) {
@@ -119,7 +123,7 @@ func (s *Store) Revoke(by *Caller, id string) (Token, error) {
 	s.changes.Lock()
 	defer s.changes.Unlock()
 	var r record
-	err := s.update(func(tx *bolt.Tx) (err error) {
+	err := s.update(func(tx *book.Tx) (err error) {
 		r, err = getRecord(tx, id)
 		if err != nil {
 			return err
@@ -146,8 +150,11 @@ func (s *Store) Revoke(by *Caller, id string) (Token, error) {
 // tokenByHash finds a token by the hash of its secret.
 func (s *Store) tokenByHash(hash [sha256.Size]byte) (Token, error) {
 	var r record
-	err := s.db.View(func(tx *bolt.Tx) (err error) {
-		id := tx.Bucket(bucketHashes).Get(hash[:])
+	err := s.db.View(func(tx *book.Tx) (err error) {
+		id, err := tx.Bucket(bucketHashes).Get(hash[:])
+		if err != nil {
+			return err
+		}
 		if id == nil {
 			return ErrUnknown
 		}
@@ -160,8 +167,11 @@ func (s *Store) tokenByHash(hash [sha256.Size]byte) (Token, error) {
 	return r.Token, err
 }
 
-func getRecord(tx *bolt.Tx, id string) (record, error) {
-	v := tx.Bucket(bucketTokens).Get([]byte(id))
+func getRecord(tx *book.Tx, id string) (record, error) {
+	v, err := tx.Bucket(bucketTokens).Get([]byte(id))
+	if err != nil {
+		return record{}, err
+	}
 	if v == nil {
 		return record{}, annal.ErrNotFound
 	}
@@ -175,7 +185,7 @@ func readRecord(k, v []byte) (r record, err error) {
 	return r, nil
 }
 
-func putRecord(tx *bolt.Tx, r record) error {
+func putRecord(tx *book.Tx, r record) error {
 	b, err := json.Marshal(r)
 	if err != nil {
 		return err

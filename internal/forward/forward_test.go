@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"annal"
+	"annal/internal/book"
 	"annal/internal/identity"
 )
 
@@ -207,7 +208,7 @@ func TestS2_17_WhatAuthenticatesIsSealed(t *testing.T) {
 			t.Errorf("%s holds the secret", name)
 		}
 	}
-	if seal, err := openSealer(filepath.Join(dir, KeyFile), rand.Reader, false); err != nil {
+	if seal, err := openSealer(filepath.Join(dir, KeyFile), [16]byte{}, rand.Reader, false); err != nil {
 		t.Error(err)
 	} else if sealed, err := seal.seal(place("acme", "1"), secret); err != nil {
 		t.Error(err)
@@ -226,8 +227,10 @@ func TestAStoreWithoutItsKeyIsRefused(t *testing.T) {
 	key := filepath.Join(dir, KeyFile)
 	for name, spoil := range map[string]func() error{
 		"is missing":        func() error { return os.Remove(key) },
-		"main-siem of acme": func() error { return os.WriteFile(key, make([]byte, keyBytes), 0o600) },
-		"has 3 bytes":       func() error { return os.WriteFile(key, []byte("abc"), 0o600) },
+		"main-siem of acme": func() error { return book.WriteKey(key, strings.Repeat("00", keyBytes), [16]byte{}) },
+		"another log":       func() error { return book.WriteKey(key, strings.Repeat("00", keyBytes), [16]byte{1}) },
+		"wrong checksum":    func() error { return os.WriteFile(key, make([]byte, 2*keyBytes+46), 0o600) },
+		"as long as a key":  func() error { return os.WriteFile(key, []byte("abc"), 0o600) },
 		"is a directory":    func() error { return errors.Join(os.Remove(key), os.Mkdir(key, 0o700)) },
 	} {
 		_ = os.Remove(key)

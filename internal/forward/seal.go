@@ -3,11 +3,13 @@ package forward
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
+
+	"annal/internal/book"
 )
 
 const keyBytes = 32 // AES-256
@@ -42,20 +44,21 @@ func (s *sealer) unseal(place string, sealed []byte) (string, error) {
 }
 
 // openSealer reads the key, or makes one when there is nothing sealed yet.
-func openSealer(name string, rand io.Reader, fresh bool) (*sealer, error) {
-	key, err := os.ReadFile(name)
+func openSealer(name string, logID [16]byte, rand io.Reader, fresh bool) (*sealer, error) {
+	text, err := book.ReadKey(name, logID)
 	switch {
-	case errors.Is(err, os.ErrNotExist) && fresh:
-		if key, err = makeKey(name, rand); err != nil {
+	case errors.Is(err, fs.ErrNotExist) && fresh:
+		if text, err = makeKey(name, logID, rand); err != nil {
 			return nil, err
 		}
-	case errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s is missing: put it back from a backup, or remove %s and enter the destinations anew", name, StateFile)
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("%w: put %s back from a backup, or remove it and %s and enter the destinations anew", err, name, StateFile)
 	}
-	if len(key) != keyBytes {
-		return nil, fmt.Errorf("%s has %d bytes, want %d", name, len(key), keyBytes)
+	key, err := hex.DecodeString(text)
+	if err != nil || len(key) != keyBytes {
+		return nil, fmt.Errorf("%s is no key of %d bytes in hex", name, keyBytes)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -67,26 +70,11 @@ func openSealer(name string, rand io.Reader, fresh bool) (*sealer, error) {
 
 // makeKey writes a key that only its owner reads; it is on disk before anything
 // is sealed with it.
-func makeKey(name string, rand io.Reader) (key []byte, err error) {
-	key = make([]byte, keyBytes)
+func makeKey(name string, logID [16]byte, rand io.Reader) (string, error) {
+	key := make([]byte, keyBytes)
 	if _, err := io.ReadFull(rand, key); err != nil {
-		return nil, fmt.Errorf("draw a key: %w", err)
+		return "", fmt.Errorf("draw a key: %w", err)
 	}
-	tmp := name + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	_, err = f.Write(key)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, err
-	}
-	if err := os.Rename(tmp, name); err != nil {
-		return nil, err
-	}
-	dir, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return nil, err
-	}
-	return key, errors.Join(dir.Sync(), dir.Close())
+	text := hex.EncodeToString(key)
+	return text, book.WriteKey(name, text, logID)
 }

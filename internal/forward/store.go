@@ -12,8 +12,7 @@ import (
 	"sync"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
+	"annal/internal/book"
 
 	"annal"
 	"annal/internal/identity"
@@ -25,10 +24,7 @@ const (
 	KeyFile   = "forward-key" // the key that seals
 )
 
-// openWait bounds the wait for another process that holds the state file.
-const openWait = 2 * time.Second
-
-var bucketDestinations = []byte("destinations") // tenant, zero byte, name → record
+var bucketDestinations = "destinations" // tenant, zero byte, name → record
 
 // record is a destination as it is stored.
 type record struct {
@@ -38,16 +34,17 @@ type record struct {
 
 // Config says where a store lives.
 type Config struct {
-	Dir  string           // the data folder
-	Now  func() time.Time // the clock
-	Rand io.Reader        // where ids and keys come from: crypto/rand.Reader
+	Dir   string           // the data folder
+	LogID [16]byte         // of the log that the folder holds
+	Now   func() time.Time // the clock
+	Rand  io.Reader        // where ids and keys come from: crypto/rand.Reader
 }
 
 // A Store keeps destinations. It is safe for concurrent use.
 type Store struct {
 	now    func() time.Time
 	rand   io.Reader
-	db     *bolt.DB
+	db     *book.Book
 	sealer *sealer
 
 	changes sync.Mutex // held through every change, so that mu never waits for a sync
@@ -58,27 +55,38 @@ type Store struct {
 // Open opens the store in cfg.Dir. It refuses one whose key is missing or does
 // not fit.
 func Open(cfg Config) (*Store, error) {
-	name := filepath.Join(cfg.Dir, StateFile)
-	db, err := bolt.Open(name, 0o600, &bolt.Options{Timeout: openWait})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("open %s: another annal uses it", name)
-	}
+	name, key := filepath.Join(cfg.Dir, StateFile), filepath.Join(cfg.Dir, KeyFile)
+	db, err := openState(name, key, cfg.LogID)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", name, err)
+		return nil, err
 	}
 	s := &Store{now: cfg.Now, rand: cfg.Rand, db: db, tenants: map[string]map[string]record{}}
-	if err := s.load(filepath.Join(cfg.Dir, KeyFile)); err != nil {
+	if err := s.load(key, cfg.LogID); err != nil {
 		return nil, errors.Join(fmt.Errorf("load %s: %w", name, err), db.Close())
 	}
 	return s, nil
 }
 
+// openState opens the database of a folder, or begins one. The key is made after
+// the database: where there is a key alone, the database was lost.
+func openState(name, key string, logID [16]byte) (*book.Book, error) {
+	err := book.Lost(name, key)
+	var db *book.Book
+	if err == nil {
+		db, err = book.Open(name, logID)
+	}
+	if book.Unusable(err) {
+		err = fmt.Errorf("%w: put it back from a backup; or move it and %s away, and enter the destinations anew", err, key)
+	}
+	return db, err
+}
+
 // Close closes the store.
 func (s *Store) Close() error { return s.db.Close() }
 
-func (s *Store) load(key string) error {
-	err := s.db.Update(func(tx *bolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(bucketDestinations)
+func (s *Store) load(key string, logID [16]byte) error {
+	err := s.db.Update(func(tx *book.Tx) error {
+		b, err := tx.Create(bucketDestinations)
 		if err != nil {
 			return err
 		}
@@ -95,7 +103,7 @@ func (s *Store) load(key string) error {
 	if err != nil {
 		return err
 	}
-	if s.sealer, err = openSealer(key, s.rand, len(s.tenants) == 0); err != nil {
+	if s.sealer, err = openSealer(key, logID, s.rand, len(s.tenants) == 0); err != nil {
 		return err
 	}
 	for tenant, records := range s.tenants {
@@ -200,7 +208,7 @@ func (s *Store) save(tenant string, d Destination) (Destination, error) {
 	if err != nil {
 		return d, err
 	}
-	err = s.db.Update(func(tx *bolt.Tx) error {
+	err = s.db.Update(func(tx *book.Tx) error {
 		return tx.Bucket(bucketDestinations).Put([]byte(place(tenant, d.Name)), b)
 	})
 	if err != nil {
@@ -221,7 +229,7 @@ func (s *Store) Delete(tenant, name string) (Destination, error) {
 	if !ok {
 		return Destination{}, annal.ErrNotFound
 	}
-	err := s.db.Update(func(tx *bolt.Tx) error {
+	err := s.db.Update(func(tx *book.Tx) error {
 		return tx.Bucket(bucketDestinations).Delete([]byte(place(tenant, name)))
 	})
 	if err != nil {
@@ -237,7 +245,7 @@ func (s *Store) Delete(tenant, name string) (Destination, error) {
 func (s *Store) Forget(tenant string) error {
 	s.changes.Lock()
 	defer s.changes.Unlock()
-	err := s.db.Update(func(tx *bolt.Tx) error {
+	err := s.db.Update(func(tx *book.Tx) error {
 		b := tx.Bucket(bucketDestinations)
 		for name := range s.tenants[tenant] { // nobody writes to it: changes is held
 			if err := b.Delete([]byte(place(tenant, name))); err != nil {

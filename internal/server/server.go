@@ -16,7 +16,6 @@ import (
 	"math"
 	"net/http"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -106,12 +105,13 @@ func (s *Server) open(deps Deps) (err error) {
 		return err
 	}
 	s.closers = append(s.closers, s.store.Close)
-	s.auth, err = auth.Open(auth.Config{Dir: s.cfg.Data, Now: deps.Now, Rand: rand.Reader})
+	s.noteState()
+	s.auth, err = auth.Open(auth.Config{Dir: s.cfg.Data, LogID: s.store.ID(), Now: deps.Now, Rand: rand.Reader})
 	if err != nil {
 		return err
 	}
 	s.closers = append(s.closers, s.auth.Close)
-	s.forward, err = forward.Open(forward.Config{Dir: s.cfg.Data, Now: deps.Now, Rand: rand.Reader})
+	s.forward, err = forward.Open(forward.Config{Dir: s.cfg.Data, LogID: s.store.ID(), Now: deps.Now, Rand: rand.Reader})
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (s *Server) open(deps Deps) (err error) {
 	if err := s.openAccess(deps); err != nil {
 		return err
 	}
-	key, err := cursorKey(s.cfg.Data)
+	key, err := cursorKey(s.cfg.Data, s.store.ID(), rand.Reader)
 	if err != nil {
 		return err
 	}
@@ -225,24 +225,4 @@ func (c *Config) residentLimit() int64 {
 		return int64(c.MemoryLimit) + mappedRoom
 	}
 	return int64(c.ResidentLimit)
-}
-
-// cursorKey reads the key of cursors, or makes it.
-func cursorKey(dir string) ([]byte, error) {
-	name := filepath.Join(dir, CursorKeyFile)
-	key, err := os.ReadFile(name)
-	if err == nil && len(key) == cursorKeyBytes {
-		return key, nil
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("read the key of cursors: %w", err)
-	}
-	key = make([]byte, cursorKeyBytes)
-	if _, err := rand.Read(key); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(name, key, 0o600); err != nil {
-		return nil, fmt.Errorf("write the key of cursors: %w", err)
-	}
-	return key, nil
 }

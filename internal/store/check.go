@@ -11,6 +11,7 @@ import (
 
 // A Report is what [Check] found.
 type Report struct {
+	LogID    [16]byte `json:"-"`      // zeros when the log's identity is damaged
 	Events   uint64   `json:"events"` // in segments
 	Segments int      `json:"segments"`
 	Problems []string `json:"problems"` // each names a file; none when all is sound
@@ -25,7 +26,7 @@ type Report struct {
 func Check(cfg Config) (r Report, err error) {
 	s := &Store{cfg: withDefaults(cfg)}
 	s.fs = s.cfg.FS
-	if _, err := s.fs.Size(s.path(identityFile)); err != nil {
+	if _, err := s.fs.Size(s.path(IdentityFile)); err != nil {
 		return r, fmt.Errorf("%s holds no log: %w", cfg.Dir, err)
 	}
 	lock, err := s.fs.Lock(s.path(lockFile))
@@ -40,6 +41,7 @@ func Check(cfg Config) (r Report, err error) {
 	} else if err != nil {
 		return r, err
 	}
+	r.LogID = s.identity.LogID
 	if s.manifest, err = s.checkManifest(&r); err != nil {
 		return r, err
 	}

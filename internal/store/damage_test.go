@@ -158,7 +158,7 @@ func flip(t *testing.T, cfg Config, path string, whole []byte, at int, want map[
 	}
 	s, err := Open(cfg)
 	if err != nil {
-		if rel != identityFile {
+		if rel != IdentityFile {
 			t.Fatalf("flip of byte %d of %s: open: %v", at, rel, err)
 		}
 		return // without its identity a log is not opened

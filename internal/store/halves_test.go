@@ -15,12 +15,12 @@ import (
 func TestHalfOfAnotherLogIsRefused(t *testing.T) {
 	cfg, want := damagedLog(t)
 	other, _ := damagedLog(t)
-	own := filepath.Join(cfg.Dir, identityFile)
+	own := filepath.Join(cfg.Dir, IdentityFile)
 	before, err := os.ReadFile(own)
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign, err := os.ReadFile(filepath.Join(other.Dir, identityFile))
+	foreign, err := os.ReadFile(filepath.Join(other.Dir, IdentityFile))
 	if err != nil {
 		t.Fatal(err)
 	}

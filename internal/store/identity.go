@@ -49,10 +49,14 @@ func (h *hex16) UnmarshalText(b []byte) error {
 }
 
 func openIdentity(disk vfs.FS, cfg Config) (id identity, err error) {
-	name := cfg.Dir + "/" + identityFile
+	name := cfg.Dir + "/" + IdentityFile
 	err = readState(disk, name, &id)
 	if errors.Is(err, fs.ErrNotExist) {
 		return newIdentity(disk, cfg, name)
+	}
+	var damage *DamageError
+	if errors.As(err, &damage) {
+		damage.Problem += "; restore it from a backup of this data folder"
 	}
 	if err == nil && id.Format != formatVersion {
 		err = fmt.Errorf("the data folder has format %d and this annal reads format %d: use the annal that wrote it, or a newer one", id.Format, formatVersion)
@@ -109,7 +113,7 @@ func readState(disk vfs.FS, name string, v any) error {
 		return err
 	}
 	if size > maxStateFile {
-		return &DamageError{File: name, Problem: "too large"}
+		return &DamageError{name, "too large", size}
 	}
 	f, err := disk.Open(name)
 	if err != nil {
@@ -122,10 +126,10 @@ func readState(disk vfs.FS, name string, v any) error {
 	}
 	text, sum, ok := strings.Cut(string(b), "\n")
 	if !ok || sum != fmt.Sprintf("%08x\n", crc32.Checksum([]byte(text), castagnoli)) {
-		return &DamageError{File: name, Problem: "checksum does not match"}
+		return &DamageError{name, "checksum does not match", size}
 	}
 	if err := json.Unmarshal([]byte(text), v); err != nil {
-		return &DamageError{File: name, Problem: err.Error()}
+		return &DamageError{name, err.Error(), size}
 	}
 	return nil
 }
@@ -134,9 +138,16 @@ func readState(disk vfs.FS, name string, v any) error {
 type DamageError struct {
 	File    string
 	Problem string
+	Size    int64 // of the file, which is damaged as a whole; 0: it is not there
 }
 
-func (e *DamageError) Error() string { return e.File + " is damaged: " + e.Problem }
+func (e *DamageError) Error() string {
+	said := e.File + " is damaged: " + e.Problem
+	if e.Size > 0 {
+		said += fmt.Sprintf(" (bytes 0 to %d)", e.Size)
+	}
+	return said
+}
 
 // id returns the id of an event of this log.
 func (s *Store) id(position uint64, received int64) annal.ID {

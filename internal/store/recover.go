@@ -64,7 +64,7 @@ func (s *Store) logMissing() (*DamageError, error) {
 	if err != nil || begun {
 		return nil, err
 	}
-	return &DamageError{s.path(walDir) + "/wal-*", "no file is there; events from position " + strconv.FormatUint(s.manifest.Next, 10) + " on are lost"}, nil
+	return &DamageError{File: s.path(walDir) + "/wal-*", Problem: "no file is there; events from position " + strconv.FormatUint(s.manifest.Next, 10) + " on are lost"}, nil
 }
 
 // recallKeys brings back the batch keys that segments remember, and the time

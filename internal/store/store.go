@@ -33,13 +33,15 @@ import (
 	"annal/internal/wal"
 )
 
-// Folders and files within Config.Dir.
+// IdentityFile, within Config.Dir, says which log it is.
+const IdentityFile = "LOG"
+
+// Folders and other files within Config.Dir.
 const (
 	walDir       = "wal"
 	segmentDir   = "segments"
 	damagedDir   = "damaged"
 	lockFile     = "LOCK"
-	identityFile = "LOG"
 	manifestFile = "MANIFEST"
 )
 
@@ -189,6 +191,9 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	return errors.Join(err, s.lock.Close())
 }
+
+// ID names the log; every file of it bears it.
+func (s *Store) ID() [16]byte { return s.identity.LogID }
 
 // End is the position that the next event will get; all below it are visible.
 func (s *Store) End() uint64 { return s.applied.Load() }

@@ -1,0 +1,94 @@
+package server
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"annal/internal/auth"
+	"annal/internal/book"
+	"annal/internal/forward"
+	"annal/internal/store"
+)
+
+// A stateFile is a file of the data folder beside the log.
+type stateFile struct {
+	name  string
+	check func(name string, logID [16]byte) error
+}
+
+// stateFiles lists them in the order in which a first start makes them.
+func stateFiles() []stateFile {
+	key := func(name string, logID [16]byte) error { _, err := book.ReadKey(name, logID); return err }
+	there := func(name string, _ [16]byte) error { _, err := os.Stat(name); return err }
+	return []stateFile{
+		{auth.StateFile, book.Verify}, {auth.SigningKeyFile, key}, {forward.StateFile, book.Verify}, {forward.KeyFile, key},
+		{filepath.Join(AccessDir, store.IdentityFile), there}, {CursorKeyFile, key},
+	}
+}
+
+// CheckState reads the files beside the log in a data folder and returns what is
+// wrong with them. It changes nothing.
+func CheckState(dir string, logID [16]byte) (problems []error) {
+	made := false // a file that is made later is there, so that this one was
+	files := stateFiles()
+	for i := len(files) - 1; i >= 0; i-- {
+		name := filepath.Join(dir, files[i].name)
+		err := files[i].check(name, logID)
+		switch missing := errors.Is(err, fs.ErrNotExist); {
+		case err == nil:
+			made = true
+		case !missing:
+			made = true
+			problems = append(problems, err)
+		case made || i == len(files)-1 && begun(dir, files[i-1].name):
+			problems = append(problems, fmt.Errorf("%s is missing", name))
+		}
+	}
+	if len(problems) == 0 && made {
+		if err := auth.CheckAdminToken(dir, logID); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			problems = append(problems, err)
+		}
+	}
+	return problems
+}
+
+func begun(dir, file string) bool {
+	_, err := os.Stat(filepath.Join(dir, file))
+	return err == nil
+}
+
+// noteState says what a start found missing or damaged and makes again, which it
+// does only with what costs little.
+func (s *Server) noteState() {
+	for _, problem := range CheckState(s.cfg.Data, s.store.ID()) {
+		s.log.Error("a file of the data folder is damaged or missing", "problem", problem)
+	}
+}
+
+// cursorKey reads the key of cursors, or makes it. Without it, clients begin
+// their walks anew.
+func cursorKey(dir string, logID [16]byte, random io.Reader) ([]byte, error) {
+	name := filepath.Join(dir, CursorKeyFile)
+	text, err := book.ReadKey(name, logID)
+	if err == nil {
+		if key, err := hex.DecodeString(text); err == nil && len(key) == cursorKeyBytes {
+			return key, nil
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !book.Unusable(err) {
+		return nil, fmt.Errorf("read the key of cursors: %w", err)
+	}
+	key := make([]byte, cursorKeyBytes)
+	if _, err := io.ReadFull(random, key); err != nil {
+		return nil, err
+	}
+	if err := book.WriteKey(name, hex.EncodeToString(key), logID); err != nil {
+		return nil, fmt.Errorf("write the key of cursors: %w", err)
+	}
+	return key, nil
+}
