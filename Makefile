@@ -74,7 +74,7 @@ fuzz: ## every fuzzer for FUZZTIME
 # The faults of make test, more of each: 500 kills, 2,000 power cuts, every failing call, a minute's standstill.
 crash: deps ## every fault, at length (about half an hour)
 	ANNAL_CRASH_RUNS=2000 $(GO) test -timeout 30m -run 'PowerCut|Resume|Damage|Flipped|Files' ./internal/store/ ./internal/wal/
-	ANNAL_KILLS=500 ANNAL_FAILING_CALLS=1000 ANNAL_STANDSTILL_SECONDS=60 ANNAL_CROWD_SECONDS=30 \
+	ANNAL_KILLS=500 ANNAL_FLIPS=2000 ANNAL_FAILING_CALLS=1000 ANNAL_STANDSTILL_SECONDS=60 ANNAL_CROWD_SECONDS=30 \
 		$(GO) test -tags integration -timeout 60m -v -run '$(FAULTS)' ./cmd/annal/
 
 soak: deps ## model, power cuts, kills, crowds and hostile data in turn for MINUTES

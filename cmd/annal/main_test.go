@@ -26,13 +26,16 @@ import (
 const (
 	asAnnal = "ANNAL_TEST_BINARY"
 	full    = "full"
-	small   = "small" // a short test sees many of them
+	small   = "small"  // a short test sees many of them
+	blocks  = "blocks" // a segment has a few blocks
 )
 
 // Sizes of a small annal.
 const (
 	smallSegment = 200       // events
 	smallLogFile = 256 << 10 // bytes
+
+	blocksSegment = 3 << 13 // events
 )
 
 func TestMain(m *testing.M) {
@@ -41,16 +44,18 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	case small:
-		os.Exit(smallMain())
+		os.Exit(sizedMain(server.Deps{SegmentRows: smallSegment, LogFileSize: smallLogFile}))
+	case blocks:
+		os.Exit(sizedMain(server.Deps{SegmentRows: blocksSegment}))
 	}
 	testscript.Main(m, map[string]func(){"annal": main})
 }
 
-// smallMain is main with small files.
-func smallMain() int {
+// sizedMain is main with files of other sizes.
+func sizedMain(sizes server.Deps) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	e := &env{in: os.Stdin, out: os.Stdout, err: os.Stderr, server: server.Deps{SegmentRows: smallSegment, LogFileSize: smallLogFile}}
+	e := &env{in: os.Stdin, out: os.Stdout, err: os.Stderr, server: sizes}
 	return run(ctx, e, os.Args[1:])
 }
 

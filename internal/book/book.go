@@ -18,10 +18,8 @@
 package book
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"runtime/debug"
@@ -40,11 +38,6 @@ const (
 	bucketBook = "book"
 	bucketSums = "sums"
 	keyLog     = "log"
-)
-
-const (
-	crcBytes = 4
-	sumBytes = 8 + 8 + crcBytes
 )
 
 // ErrForeign: the file belongs to another log.
@@ -186,134 +179,3 @@ func (t *Tx) Create(bucket string) (*Bucket, error) {
 
 // Bucket returns a bucket that was created.
 func (t *Tx) Bucket(bucket string) *Bucket { return &Bucket{t, bucket, t.tx.Bucket([]byte(bucket))} }
-
-// A Bucket holds one kind of records. Keys and values are valid until the
-// transaction ends, and must not be changed.
-type Bucket struct {
-	tx   *Tx
-	name string
-	b    *bolt.Bucket
-}
-
-// Get returns the value of a key, or nil.
-func (b *Bucket) Get(key []byte) ([]byte, error) {
-	v := b.b.Get(key)
-	if v == nil {
-		return nil, nil
-	}
-	return b.open(key, v)
-}
-
-// open takes the checksum off a value.
-func (b *Bucket) open(key, v []byte) ([]byte, error) {
-	if !intact(b.name, key, v) {
-		return nil, &DamageError{File: b.tx.name, What: fmt.Sprintf("record %q of %s: wrong checksum", key, b.name)}
-	}
-	n := len(v) - crcBytes
-	return v[:n:n], nil
-}
-
-// Put sets the value of a key.
-func (b *Bucket) Put(key, value []byte) error {
-	s, err := b.without(key)
-	if err != nil {
-		return err
-	}
-	crc := checksum(b.name, key, value)
-	s.count++
-	s.crcs += uint64(crc)
-	v := binary.LittleEndian.AppendUint32(append(make([]byte, 0, len(value)+crcBytes), value...), crc)
-	if err := b.b.Put(key, v); err != nil {
-		return err
-	}
-	return b.setSum(s)
-}
-
-// Delete removes a key, if it is there.
-func (b *Bucket) Delete(key []byte) error {
-	s, err := b.without(key)
-	if err != nil {
-		return err
-	}
-	if err := b.b.Delete(key); err != nil {
-		return err
-	}
-	return b.setSum(s)
-}
-
-// ForEach calls fn with every record, by key, until it errs. It must not change
-// the bucket.
-func (b *Bucket) ForEach(fn func(k, v []byte) error) error { return b.Under(nil, fn) }
-
-// Under is ForEach of the records whose keys begin with prefix.
-func (b *Bucket) Under(prefix []byte, fn func(k, v []byte) error) error {
-	c := b.b.Cursor()
-	for k, v := c.Seek(prefix); k != nil && len(k) >= len(prefix) && string(k[:len(prefix)]) == string(prefix); k, v = c.Next() {
-		value, err := b.open(k, v)
-		if err != nil {
-			return err
-		}
-		if err := fn(k, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Len returns how many records there are.
-func (b *Bucket) Len() (int, error) {
-	s, err := b.sum()
-	return int(s.count), err
-}
-
-// A sum is what a bucket's records come to.
-type sum struct{ count, crcs uint64 }
-
-func (s sum) encode(bucket string) []byte {
-	v := binary.LittleEndian.AppendUint64(nil, s.count)
-	v = binary.LittleEndian.AppendUint64(v, s.crcs)
-	return binary.LittleEndian.AppendUint32(v, checksum(bucketSums, []byte(bucket), v))
-}
-
-func decodeSum(v []byte) sum {
-	return sum{binary.LittleEndian.Uint64(v), binary.LittleEndian.Uint64(v[8:])}
-}
-
-func (b *Bucket) sum() (sum, error) {
-	v := b.tx.tx.Bucket([]byte(bucketSums)).Get([]byte(b.name))
-	if len(v) != sumBytes || !intact(bucketSums, []byte(b.name), v) {
-		return sum{}, &DamageError{File: b.tx.name, What: "sum of " + b.name + ": wrong checksum"}
-	}
-	return decodeSum(v), nil
-}
-
-// without returns the bucket's sum less what key has in it.
-func (b *Bucket) without(key []byte) (sum, error) {
-	s, err := b.sum()
-	if err != nil {
-		return s, err
-	}
-	old, err := b.Get(key)
-	if err != nil || old == nil {
-		return s, err
-	}
-	s.count--
-	s.crcs -= uint64(checksum(b.name, key, old))
-	return s, nil
-}
-
-func (b *Bucket) setSum(s sum) error {
-	return b.tx.tx.Bucket([]byte(bucketSums)).Put([]byte(b.name), s.encode(b.name))
-}
-
-// intact reports whether a stored value ends with the right checksum.
-func intact(bucket string, key, v []byte) bool {
-	n := len(v) - crcBytes
-	return n >= 0 && binary.LittleEndian.Uint32(v[n:]) == checksum(bucket, key, v[:n])
-}
-
-func checksum(bucket string, key, value []byte) uint32 {
-	table := crc32.MakeTable(crc32.Castagnoli)
-	place := append(append(append(make([]byte, 0, len(bucket)+len(key)+2), bucket...), 0), key...)
-	return crc32.Update(crc32.Checksum(append(place, 0), table), table, value)
-}
