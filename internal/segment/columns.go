@@ -11,7 +11,7 @@ import (
 // Limits of a segment.
 const (
 	MaxRows     = 1 << 22 // rows of one segment
-	BlockRows   = 1 << 13 // rows of a block, the unit of checksums and zones
+	BlockRows   = 1 << 12 // rows of a block, the unit of checksums and zones
 	maxDictText = math.MaxUint32
 )
 

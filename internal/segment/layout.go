@@ -34,7 +34,7 @@ const (
 	subRows   = 1 << subShift
 	subBlocks = BlockRows / subRows
 	numBlockX = 2*subBlocks + 1 // slots of times, positions, seq
-	blockBits = 13
+	blockBits = 12
 )
 
 // A layout is the footer of the columns file.

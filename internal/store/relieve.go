@@ -1,0 +1,86 @@
+package store
+
+import (
+	"cmp"
+	"runtime/debug"
+	"runtime/metrics"
+	"slices"
+	"time"
+
+	"annal/internal/vfs"
+)
+
+// residentCheck is how often resident memory is looked at while nobody asks.
+const residentCheck = 100 * time.Millisecond
+
+// releaseLoop gives resident pages back while the store is open, and windows
+// that no tail wants.
+func (s *Store) releaseLoop() {
+	defer s.done.Done()
+	var swept time.Time
+	for s.wait(residentCheck) == nil {
+		s.spare.expire(s.cfg.Now())
+		if limit := s.cfg.Resident; limit > 0 && vfs.Resident() > limit/8*7 && s.cfg.Now().Sub(swept) > sweepEvery {
+			sweep()
+			swept = s.cfg.Now()
+		}
+		s.relieve()
+		s.tails.windows.forget()
+	}
+}
+
+// relieve gives back pages of the segments when the process has more resident
+// memory than it should: the system keeps them cached, and the memory of the
+// process stays bounded however large the log is. What is read again after that
+// costs a page fault, so no more goes than must: first the rows, then the
+// dictionaries and indexes, each of the segments that were read longest ago,
+// until an eighth is free again.
+func (s *Store) relieve() {
+	limit := s.cfg.Resident
+	if limit <= 0 || vfs.Resident() < limit {
+		return
+	}
+	v := s.acquire()
+	defer s.release(v)
+	segs := slices.Clone(v.segs)
+	slices.SortFunc(segs, func(a, b *sealed) int { return cmp.Compare(a.read.Load(), b.read.Load()) })
+	for _, release := range []func(*sealed){
+		func(x *sealed) { x.ReleaseRows() },
+		func(x *sealed) { x.Release() },
+	} {
+		for _, x := range segs {
+			release(x)
+			if vfs.Resident() < limit/8*7 {
+				return
+			}
+		}
+	}
+}
+
+// Garbage is swept when there is so much of it, and not more often than that.
+const (
+	sweepEvery = 5 * time.Second
+	minGarbage = 64 << 20 // bytes
+)
+
+// sweep gives back the memory that the heap holds and does not need, so that
+// segments can have it: without work the collector would let it lie.
+func sweep() {
+	use := []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"},
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/unused:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
+	}
+	metrics.Read(use)
+	live, held := use[0].Value.Uint64(), use[1].Value.Uint64()+use[2].Value.Uint64()+use[3].Value.Uint64()
+	if held > live+minGarbage {
+		debug.FreeOSMemory()
+	}
+}
+
+// touch notes that x is read now, and makes room for that.
+func (s *Store) touch(x *sealed) {
+	x.read.Store(s.cfg.Now().UnixNano())
+	s.relieve()
+}
