@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"runtime/debug"
 	"runtime/metrics"
 	"slices"
@@ -29,12 +30,17 @@ func (s *Store) releaseLoop() {
 	}
 }
 
+// recent is how far apart reads are, in ns, for one to count as longer ago.
+const recent = int64(10 * time.Second)
+
 // relieve gives back pages of the segments when the process has more resident
 // memory than it should: the system keeps them cached, and the memory of the
 // process stays bounded however large the log is. What is read again after that
 // costs a page fault, so no more goes than must: first the rows, then the
 // dictionaries and indexes, each of the segments that were read longest ago,
-// until an eighth is free again.
+// until an eighth is free again. Among those read lately chance decides: a
+// question goes through all of them in turn, and would always find gone what
+// was read longest ago.
 func (s *Store) relieve() {
 	limit := s.cfg.Resident
 	if limit <= 0 || vfs.Resident() < limit {
@@ -43,7 +49,8 @@ func (s *Store) relieve() {
 	v := s.acquire()
 	defer s.release(v)
 	segs := slices.Clone(v.segs)
-	slices.SortFunc(segs, func(a, b *sealed) int { return cmp.Compare(a.read.Load(), b.read.Load()) })
+	rand.Shuffle(len(segs), func(i, j int) { segs[i], segs[j] = segs[j], segs[i] })
+	slices.SortStableFunc(segs, func(a, b *sealed) int { return cmp.Compare(a.read.Load()/recent, b.read.Load()/recent) })
 	for _, release := range []func(*sealed){
 		func(x *sealed) { x.ReleaseRows() },
 		func(x *sealed) { x.Release() },

@@ -21,7 +21,7 @@ func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
 	}
 	var page annal.Page
 	err := s.again(&q, func(v *view, p *plan) error {
-		page = annal.Page{Below: p.below}
+		page = annal.Page{Below: p.below, Events: make([]annal.Event, 0, min(limit, usualPage))}
 		var last annal.Mark
 		var text arena
 		code := s.ids.Get().(*idCode)
@@ -55,6 +55,9 @@ func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
 	})
 	return page, err
 }
+
+// usualPage is how many events a page has room for before it grows.
+const usualPage = 100
 
 // Scan calls fn with every event that q selects, in q's order, to q.Limit if
 // that is not 0. The event and its strings are lent for the call only.
