@@ -44,12 +44,14 @@ func (s *Segment) NewReader() *Reader { return &Reader{s: s, block: -1} }
 func (r *Reader) Read(row int, e *annal.Event) error {
 	return Guard(func() error {
 		r.read(row, e)
+		e.Salt = [SaltBytes]byte(r.salts[row&blockMask*SaltBytes:])
 		return nil
 	}, r.s)
 }
 
 // Fill is Read for callers that run inside [Guard], which costs as much as a
-// column.
+// column, and leaves out the salt: salts are a quarter of a segment, and a page
+// of events that nobody proves anything about would have to read them.
 func (r *Reader) Fill(row int, e *annal.Event) { r.read(row, e) }
 
 // prepare finds out once which fields differ from row to row.
@@ -112,7 +114,6 @@ func (r *Reader) read(row int, e *annal.Event) {
 	e.Position = s.PositionAt(row)
 	e.Seq = s.seqIn(r.tenant.lo, r.tenant.first, row)
 	e.Received = r.receivedAt(e.Position)
-	e.Salt = [SaltBytes]byte(r.salts[i*SaltBytes:])
 	e.Outcome = annal.Outcome(r.vecs[annal.ResultOutcome].at(i))
 	e.Severity = annal.Severity(r.vecs[annal.SeverityLevel].at(i))
 	e.Request.Status = s.statusOf(uint32(r.vecs[annal.Status].at(i)))

@@ -35,13 +35,23 @@ func blocksOf(t *testing.T, n int) Config {
 			t.Fatal(err)
 		}
 	}
-	for s.Stats().Segments == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	waitForSeal(t, s)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return cfg
+}
+
+// waitForSeal waits until a memtable has become a segment.
+func waitForSeal(t *testing.T, s *Store) {
+	t.Helper()
+	for range 10_000 {
+		if s.Stats().Segments > 0 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("nothing is sealed after 10 s")
 }
 
 // second is when the kth event of blocksOf happened.

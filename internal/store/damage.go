@@ -11,11 +11,7 @@ import (
 // again, is repaired, and healed then says that fn may be run anew on a fresh
 // view. Damage of columns is reported and counted.
 func (s *Store) guarded(v *view, fn func() error) (healed bool, err error) {
-	segs := make([]*segment.Segment, len(v.segs))
-	for i, x := range v.segs {
-		segs[i] = x.Segment
-	}
-	err = segment.Guard(fn, segs...)
+	err = segment.Guard(fn, v.segments()...)
 	var d *segment.DamageError
 	if !errors.As(err, &d) {
 		return false, err
@@ -29,6 +25,15 @@ func (s *Store) guarded(v *view, fn func() error) (healed bool, err error) {
 	}
 	s.spoiled(d.File)
 	return false, err
+}
+
+// segments lists v's segments as a guard wants them.
+func (v *view) segments() []*segment.Segment {
+	segs := make([]*segment.Segment, len(v.segs))
+	for i, x := range v.segs {
+		segs[i] = x.Segment
+	}
+	return segs
 }
 
 // spoiled notes that a file of truth is damaged.

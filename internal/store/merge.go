@@ -200,10 +200,7 @@ func walk(w *watch, list []*run, oldest bool, fn func(r *run) (bool, error)) err
 }
 
 // lend fills e from the row that r is at, its id included.
-func (r *run) lend(code *idCode, e *annal.Event) error {
-	if err := r.part.read(r.row, e); err != nil {
-		return err
-	}
+func (r *run) lend(code *idCode, e *annal.Event) {
+	r.part.read(r.row, e)
 	e.ID = code.id(e.Position, e.Received.UnixMicro())
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"annal"
+	"annal/internal/segment"
 )
 
 // memPart is a memtable as queries see it.
@@ -22,9 +23,9 @@ func (p *memPart) key(row uint32) int64                  { return p.cols.Time[ro
 func (p *memPart) time(row uint32) time.Time             { return p.timeOf(int(row)) }
 func (p *memPart) position(row uint32) uint64            { return p.memView.position(int(row)) }
 
-func (p *memPart) read(row uint32, e *annal.Event) error {
+func (p *memPart) read(row uint32, e *annal.Event) {
 	p.memView.read(int(row), e)
-	return nil
+	e.Salt = [segment.SaltBytes]byte{} // as from segments
 }
 
 func (p *memPart) number(f annal.Field, row uint32) int64 {

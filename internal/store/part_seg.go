@@ -46,10 +46,7 @@ func (p *segPart) column(f annal.Field) *segment.Column {
 }
 
 // read, like every read of a part, runs inside the guard of the whole query.
-func (p *segPart) read(row uint32, e *annal.Event) error {
-	p.rows().Fill(int(row), e)
-	return nil
-}
+func (p *segPart) read(row uint32, e *annal.Event) { p.rows().Fill(int(row), e) }
 
 // text panics with the damage it meets, as the segment's own reads do; read
 // guards the query as a whole.

@@ -97,7 +97,7 @@ type part interface {
 	key(row uint32) int64
 	time(row uint32) time.Time // exact, also where key is at an end
 	position(row uint32) uint64
-	read(row uint32, e *annal.Event) error
+	read(row uint32, e *annal.Event)
 	before(position uint64) bool // every row is at a lower position
 
 	// resolve finds the codes of the values that f fulfils in field; coded is

@@ -8,7 +8,8 @@ import (
 	"annal"
 )
 
-// Search answers one page of q. Its events keep nothing of the store alive.
+// Search answers one page of q. Its events keep nothing of the store alive, and
+// have no salt: [Store.Event] shows that.
 //
 // Errors: *annal.InvalidError for a query beyond its limits, ctx's.
 func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
@@ -21,32 +22,31 @@ func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
 	}
 	var page annal.Page
 	err := s.again(&q, func(v *view, p *plan) error {
-		page = annal.Page{Below: p.below, Events: make([]annal.Event, 0, min(limit, usualPage))}
-		var last annal.Mark
-		var text arena
-		code := s.ids.Get().(*idCode)
-		defer s.ids.Put(code)
+		page = annal.Page{Below: p.below}
+		hits, more := make([]hit, 0, min(limit, usualPage)), false
 		skip := q.Offset
 		err := walk(&watch{ctx: ctx, store: s}, v.runs(p), q.Oldest, func(r *run) (bool, error) {
 			if skip > 0 {
 				skip--
 				return true, nil
 			}
-			if len(page.Events) == limit || text.total > maxPageBytes {
-				page.Next = &last
+			if more = len(hits) == limit; more {
 				return false, nil
 			}
-			var e annal.Event
-			if err := r.lend(code, &e); err != nil {
-				return false, err
-			}
-			text.own(&e)
-			page.Events = append(page.Events, e)
-			last = annal.Mark{Time: r.key, Position: r.position}
+			hits = append(hits, hit{r.part, r.row, r.key, r.position})
 			return true, nil
 		})
-		if err != nil || !q.Count {
+		if err != nil {
 			return err
+		}
+		if page.Events, err = s.readPage(v, hits); err != nil {
+			return err
+		}
+		if n := len(page.Events); more || n < len(hits) {
+			page.Next = hits[n-1].mark()
+		}
+		if !q.Count {
+			return nil
 		}
 		all := q
 		all.After = nil
@@ -56,11 +56,9 @@ func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
 	return page, err
 }
 
-// usualPage is how many events a page has room for before it grows.
-const usualPage = 100
-
 // Scan calls fn with every event that q selects, in q's order, to q.Limit if
-// that is not 0. The event and its strings are lent for the call only.
+// that is not 0. The event and its strings are lent for the call
+// only; like those of a page it has no salt.
 func (s *Store) Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) error) error {
 	limit, offset := q.Limit, q.Offset
 	q.Limit, q.Offset = 0, 0
@@ -80,9 +78,7 @@ func (s *Store) Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) e
 		}()
 		return walk(&watch{ctx: ctx, store: s}, v.runs(p), q.Oldest, func(r *run) (bool, error) {
 			if n >= offset {
-				if err := r.lend(code, &e); err != nil {
-					return false, err
-				}
+				r.lend(code, &e)
 			}
 			last = annal.Mark{Time: r.key, Position: r.position}
 			if n++; n <= offset {
@@ -249,34 +245,6 @@ func checkQuery(q *annal.Query) error {
 		}
 	}
 	return nil
-}
-
-// An arena makes strings of a page's own in few allocations.
-type arena struct {
-	buf   []byte
-	total int // bytes so far
-}
-
-const (
-	arenaPage    = 32 << 10
-	maxPageBytes = 8 << 20 // text of a page; a page of larger events is shorter than asked for
-)
-
-// own replaces e's strings by copies.
-func (a *arena) own(e *annal.Event) {
-	for f := range annal.NumTexts {
-		s := e.Text(f)
-		if *s == "" {
-			continue
-		}
-		a.total += len(*s)
-		if len(a.buf)+len(*s) > cap(a.buf) {
-			a.buf = make([]byte, 0, max(arenaPage, len(*s)))
-		}
-		n := len(a.buf)
-		a.buf = append(a.buf, *s...)
-		*s = alias(a.buf[n:])
-	}
 }
 
 // timeOfKey is the time of a key for answers: at the ends it is the earliest or
