@@ -45,16 +45,15 @@ func newWorld(t *testing.T, seed uint64, rows int) *world {
 }
 
 func (w *world) open() {
-	s, err := Open(Config{Dir: "data", FS: w.disk, Now: w.clock, SegmentRows: w.rows, WALFileSize: 1 << 20})
+	cfg := Config{Dir: "data", FS: w.disk, Now: w.clock, SegmentRows: w.rows, WALFileSize: 1 << 20}
+	if w.few {
+		cfg.spaceValues = 4
+	}
+	s, err := Open(cfg)
 	if err != nil {
 		w.t.Fatalf("open: %v", err)
 	}
 	w.store = s
-	if w.few {
-		for f := range s.spaces {
-			s.spaces[f].max = 4
-		}
-	}
 }
 
 // clock is the time as the store sees it.

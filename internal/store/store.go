@@ -68,6 +68,8 @@ type Config struct {
 	SegmentRows int              // 0: DefaultSegmentRows
 	WALFileSize int64            // 0: wal's default
 	Resident    int64            // resident memory of the process above which pages of segments are given back; 0: never
+
+	spaceValues int // distinct values of a field counted in memory; 0: maxSpaceValues
 }
 
 // A Store is an open log. All methods are safe for concurrent use.
@@ -137,6 +139,9 @@ func (s *Store) open() (err error) {
 	}
 	if s.identity, err = openIdentity(s.fs, s.cfg); err != nil {
 		return err
+	}
+	for f := range s.spaces {
+		s.spaces[f].max = s.cfg.spaceValues
 	}
 	s.cells.New = func() any { return new(tally) }
 	s.buffers.New = func() any { return new([]byte) }
