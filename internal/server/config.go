@@ -34,7 +34,7 @@ type Config struct {
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" default:"25s" help:"How long running requests may take to finish on SIGTERM."`
 
 	MemoryLimit   Size `name:"memory-limit" default:"400MiB" help:"Memory that Go's collector keeps the process's heap below. 0: no limit."`
-	ResidentLimit Size `name:"resident-limit" default:"0" help:"Resident memory above which pages of segments are given back to the system, which keeps them cached. 0: memory-limit and 360 MiB."`
+	ResidentLimit Size `name:"resident-limit" default:"0" help:"Resident memory above which pages of segments are given back to the system, which keeps them cached. 0: memory-limit and 320 MiB."`
 	GCPercent     int  `name:"gc-percent" default:"100" help:"How much the heap may grow between collections, in percent of what lives."`
 
 	RedactNames     []string      `name:"redact-names" placeholder:"NAME" help:"Further names of members (or ends of names) whose values are secret and are never stored."`

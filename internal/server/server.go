@@ -216,7 +216,7 @@ func (s *Server) boundMemory() {
 
 // mappedRoom is what segments may have resident beside the heap, unless the
 // configuration says otherwise.
-const mappedRoom = 360 << 20
+const mappedRoom = 320 << 20
 
 // residentLimit is the resident memory above which segments give pages back; 0:
 // none.
