@@ -17,7 +17,7 @@ GROWTH       ?= 1000000 10000000 60000000
 GROWTH_TABLE ?= bin/growth.md
 PEERS_FLAGS  ?=
 FAULTS       := KillNine|Failing|Trouble|ReadOnly|SecondServer|Standstill|Spoiled|Foreign|Crowds|Hostile
-FUZZTIME     ?= 10s
+FUZZTIME     ?= 10m
 MINUTES      ?= 60
 
 .PHONY: help build demo demo-stop test test-race check lint fmt arch deps bench bench-growth bench-peers profile fuzz crash soak clean
@@ -71,9 +71,9 @@ profile: build ## a new cmd/annal/default.pgo, which the compiler optimises by
 fuzz: ## every fuzzer for FUZZTIME
 	@scripts/fuzz $(FUZZTIME)
 
-# The faults of make test, more of each: 500 kills, 2,000 power cuts, every failing call, a minute's standstill.
+# The faults of make test, more of each: 500 kills, 102,000 power cuts, every failing call, a minute's standstill.
 crash: deps ## every fault, at length (about half an hour)
-	ANNAL_CRASH_RUNS=2000 $(GO) test -timeout 30m -run 'PowerCut|Resume|Damage|Flipped|Files' ./internal/store/ ./internal/wal/
+	ANNAL_CRASH_RUNS=17000 $(GO) test -timeout 90m -run 'PowerCut|Resume|Damage|Flipped|Files' ./internal/store/ ./internal/wal/
 	ANNAL_KILLS=500 ANNAL_FLIPS=2000 ANNAL_FAILING_CALLS=1000 ANNAL_STANDSTILL_SECONDS=60 ANNAL_CROWD_SECONDS=30 \
 		$(GO) test -tags integration -timeout 60m -v -run '$(FAULTS)' ./cmd/annal/
 
