@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"annal/client"
+	"annal/internal/segment"
 )
 
 // Where one block of a segment is damaged, the server answers what does not need
 // it in full, and what does with log_damaged; its log names the file and the
 // bytes, and an alarm is on.
 func TestADamagedBlockCostsOnlyItsOwnQuestions(t *testing.T) {
-	const perBlock, batches = blocksSegment / 3, 25
+	const perBlock, batches = segment.BlockRows, blocksSegment/1000 + 1
 	dir := filepath.Join(t.TempDir(), "data")
 	p := launch{dir: dir, size: blocks}.serve(t)
 	at := func(i int) time.Time { return batchTime.Add(time.Duration(i) * time.Second) }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"annal/internal/segment"
 	"annal/internal/server"
 )
 
@@ -35,7 +36,7 @@ const (
 	smallSegment = 200       // events
 	smallLogFile = 256 << 10 // bytes
 
-	blocksSegment = 3 << 13 // events
+	blocksSegment = 3 * segment.BlockRows // events
 )
 
 func TestMain(m *testing.M) {
