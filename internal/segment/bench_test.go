@@ -230,7 +230,7 @@ func sizes(s *Segment) string {
 			if k := slot - s.timeSlot(); k >= 0 && k < 2*subBlocks {
 				rows = min(max(rows-k%subBlocks*subRows, 0), subRows)
 			}
-			n += uint64(s.hot(b)[slot*vecHeader+12]) * uint64(rows)
+			n += uint64(widthAt(s.hot(b), slot*vecHeader)) * uint64(rows)
 		}
 		name := fmt.Sprintf("slot %d", slot)
 		if x, ok := s.fieldOf(uint8(slot)); ok {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"path"
 	"slices"
@@ -133,9 +134,12 @@ func (b *builder) tenantTable() []byte {
 
 // writeColumns writes the columns file and returns what ties the index to it.
 func (b *builder) writeColumns(w *writer) (uint32, error) {
+	lanes := b.lanes()
+	var table []byte
 	for i := range b.hot {
-		w.section(kindHot, 0, i, append(b.hot[i], make([]byte, wordPad)...))
-		w.section(kindCold, 0, i, b.cold[i])
+		table = interleave(table[:0], 0, b.hot[i], b.hotHeader(), lanes, b.rowsOf(i))
+		w.section(kindHot, 0, i, table)
+		w.section(kindCold, 0, i, b.appendSalts(b.cold[i], i))
 	}
 	for _, p := range b.extra {
 		w.section(p.kind, p.field, 0, p.b)
@@ -160,15 +164,29 @@ func (b *builder) putCodes(slot int) {
 // putSubs packs b.wide into the slots of sub-blocks.
 func (b *builder) putSubs(slot int, slope bool) {
 	b.eachBlock(func(i, lo, hi int) {
-		for k, from := 0, lo; from < hi; k, from = k+1, from+subRows {
-			vals := b.wide[from:min(hi, from+subRows)]
-			unit := uint8(0)
+		var unit [subBlocks]uint8
+		width := 0
+		for k, vals := range subsOf(b.wide[lo:hi]) {
 			if !slope {
-				unit = unitOf(vals)
+				unit[k] = unitOf(vals)
 			}
-			b.hot[i] = appendVec(b.hot[i], 0, (slot+k)*vecHeader, vals, unit, slope)
+			width = max(width, widthOf(vals, unit[k], slope))
+		}
+		for k, vals := range subsOf(b.wide[lo:hi]) {
+			b.hot[i] = appendWide(b.hot[i], 0, (slot+k)*vecHeader, vals, unit[k], slope, width)
 		}
 	})
+}
+
+// subsOf cuts the values of a block into those of its sub-blocks.
+func subsOf(vals []uint64) iter.Seq2[int, []uint64] {
+	return func(yield func(int, []uint64) bool) {
+		for k := 0; k*subRows < len(vals); k++ {
+			if !yield(k, vals[k*subRows:min(len(vals), (k+1)*subRows)]) {
+				return
+			}
+		}
+	}
 }
 
 // arrival returns which arrival became row.
@@ -203,6 +221,17 @@ func (b *builder) addPlaces() {
 	})
 }
 
+// appendSalts appends the salts of a block behind its texts, so that pages of
+// events, which show none, do not read past them.
+func (b *builder) appendSalts(cold []byte, block int) []byte {
+	lo := block << blockBits
+	for row := lo; row < lo+b.rowsOf(block); row++ {
+		a := b.arrival(row) * SaltBytes
+		cold = append(cold, b.c.Salt[a:a+SaltBytes]...)
+	}
+	return cold
+}
+
 // addNumbers packs the columns that are no texts, and the parts beside the
 // blocks.
 func (b *builder) addNumbers() {
@@ -230,13 +259,6 @@ func (b *builder) addNumbers() {
 		vals := b.wide[lo:hi]
 		b.hot[i] = appendVec(b.hot[i], 0, int(annal.Duration)*vecHeader, vals, unitOf(vals), false)
 	})
-	for i := range b.cold {
-		lo := i << blockBits
-		for row := lo; row < lo+b.rowsOf(i); row++ {
-			a := b.arrival(row) * SaltBytes
-			b.cold[i] = append(b.cold[i], b.c.Salt[a:a+SaltBytes]...)
-		}
-	}
 	b.addFar()
 	b.addReceived()
 	b.addKeys()

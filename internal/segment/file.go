@@ -37,7 +37,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Sizes and names of the frame that both files share.
 const (
-	formatVersion = 1
+	formatVersion = 2
 	magicBytes    = 8
 	headerBytes   = 48
 	trailerBytes  = 24

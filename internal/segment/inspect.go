@@ -78,7 +78,7 @@ func (s *Segment) inspectCold(block int, b []byte) string {
 		return "no such block"
 	}
 	rows := s.rowsOf(block)
-	if u32(b) != s.coldHeader()+rows*SaltBytes {
+	if u32(b) != s.coldHeader() || u32(b[s.slots*4:])+rows*SaltBytes != len(b) {
 		return "impossible offsets"
 	}
 	for slot := range s.slots {

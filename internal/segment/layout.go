@@ -60,6 +60,22 @@ func (l *layout) seqSlot() int      { return l.slots + 2*subBlocks }
 // hotHeader is the size of the vec headers of a block.
 func (l *layout) hotHeader() int { return (l.slots + numBlockX) * vecHeader }
 
+// lanes are the columns of a block's table.
+func (l *layout) lanes() []lane {
+	var list []lane
+	for slot := range l.slots {
+		list = append(list, lane{[]int{slot * vecHeader}, BlockRows})
+	}
+	for _, first := range []int{l.timeSlot(), l.positionSlot()} {
+		subs := lane{per: subRows}
+		for k := range subBlocks {
+			subs.heads = append(subs.heads, (first+k)*vecHeader)
+		}
+		list = append(list, subs)
+	}
+	return append(list, lane{[]int{l.seqSlot() * vecHeader}, BlockRows})
+}
+
 // coldHeader is the size of the offsets of a block's blobs: one per field and
 // the end of the last.
 func (l *layout) coldHeader() int { return (l.slots + 1) * 4 }

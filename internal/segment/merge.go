@@ -44,7 +44,7 @@ func (s *Segment) columnsByArrival() *Columns {
 	gather(c.Seq, s.seqs(), rows)
 	for i := range n {
 		row := rowOf(rows, i)
-		salts := s.cold(row >> blockBits)[s.coldHeader():]
+		salts := s.salts(row >> blockBits)
 		copy(c.Salt[i*SaltBytes:], salts[row&blockMask*SaltBytes:][:SaltBytes])
 		if isFar(c.Time[i]) {
 			if c.Far == nil {

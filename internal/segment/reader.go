@@ -9,19 +9,27 @@ import (
 
 // A Reader reads whole events and texts of a segment. It keeps what it decoded
 // last, so that neighbouring rows are cheap. It is for one goroutine.
+//
+// A row lies in some forty places, and rows of a page may lie anywhere, so that
+// reading one is waiting for memory. A row is therefore read in passes: each
+// loads from places that do not depend on one another, which the processor waits
+// for together.
 type Reader struct {
 	s        *Segment
 	block    int // whose vecs are at hand; -1: none
 	vecs     [annal.NumFields]vec
-	salts    []byte
 	dicts    [annal.NumTexts]*Dict
-	constant annal.Event            // the texts that are the same in every row
-	varying  []annal.Field          // the texts that are not
-	derived  [annal.NumTexts]vec    // codes by parent code
-	blobs    [annal.NumTexts]*texts // of the fields without a dictionary
+	constant annal.Event             // the texts that are the same in every row
+	packed   []annal.Field           // the fields that have vecs
+	listed   []annal.Field           // the texts with dictionaries that differ from row to row
+	loose    []annal.Field           // the texts without
+	derived  [annal.NumTexts]vec     // codes by parent code
+	codes    [annal.NumFields]uint64 // of the row
+	blobs    [annal.NumTexts]*texts  // of the fields without a dictionary
 	tenant   tenantSpan
 	received receivedSpan
 	whole    Texts
+	touched  byte // keeps loads that are made early from being left out
 }
 
 type tenantSpan struct {
@@ -44,7 +52,7 @@ func (s *Segment) NewReader() *Reader { return &Reader{s: s, block: -1} }
 func (r *Reader) Read(row int, e *annal.Event) error {
 	return Guard(func() error {
 		r.read(row, e)
-		e.Salt = [SaltBytes]byte(r.salts[row&blockMask*SaltBytes:])
+		e.Salt = [SaltBytes]byte(r.s.salts(r.block)[row&blockMask*SaltBytes:])
 		return nil
 	}, r.s)
 }
@@ -54,38 +62,57 @@ func (r *Reader) Read(row int, e *annal.Event) error {
 // of events that nobody proves anything about would have to read them.
 func (r *Reader) Fill(row int, e *annal.Event) { r.read(row, e) }
 
-// prepare finds out once which fields differ from row to row.
+// Ahead begins to load what [Reader.Fill] needs first of a row.
+func (r *Reader) Ahead(row int) {
+	block := row >> blockBits
+	hot := r.s.hot(block)
+	for at := 0; at < r.s.hotHeader(); at += cacheLine {
+		r.touched ^= hot[at]
+	}
+	if len(r.loose) > 0 {
+		r.touched ^= r.s.cold(block)[0]
+	}
+}
+
+const cacheLine = 64
+
+// prepare finds out once how each field is kept.
 func (r *Reader) prepare() {
 	s := r.s
-	varying := make([]annal.Field, 0, annal.NumTexts)
+	r.packed = make([]annal.Field, 0, annal.NumFields)
 	for f := annal.Tenant + 1; f < annal.NumTexts; f++ {
 		c := &s.columns[f]
 		r.dicts[f] = s.Dict(f)
 		switch {
-		case c.form != formBlob && c.dict == 1:
+		case c.form == formBlob:
+			r.loose = append(r.loose, f)
+			continue
+		case c.dict == 1:
 			*r.constant.Text(f) = r.dicts[f].At(0)
 			continue
 		case c.form == formDerived:
 			r.derived[f] = vecAt(s.col.bytes(s.colSec[kindParent][f]), 0)
+		default:
+			r.packed = append(r.packed, f)
 		}
-		varying = append(varying, f)
+		r.listed = append(r.listed, f)
 	}
-	r.varying = varying
+	r.packed = append(r.packed, annal.ResultOutcome, annal.SeverityLevel, annal.Status, annal.Duration)
 }
 
 // enter makes the vecs of a block ready.
 func (r *Reader) enter(block int) {
 	s := r.s
-	if r.varying == nil {
+	if r.packed == nil {
 		r.prepare()
 	}
 	hot := s.hot(block)
-	for f := range r.vecs {
-		if slot := s.columns[f].slot; slot >= 0 {
-			r.vecs[f] = vecAt(hot, slot*vecHeader)
-		}
+	for _, f := range r.packed {
+		r.vecs[f] = vecAt(hot, s.columns[f].slot*vecHeader)
 	}
-	r.salts = s.cold(block)[s.coldHeader():]
+	for _, f := range r.loose {
+		r.touched ^= s.blob(f, block)[0]
+	}
 	r.block = block
 }
 
@@ -98,26 +125,46 @@ func (r *Reader) read(row int, e *annal.Event) {
 		r.block = -1
 		r.enter(block)
 	}
-	i := row & blockMask
-	*e = r.constant
-	for _, f := range r.varying {
-		*e.Text(f) = r.text(f, row)
-	}
 	if row < r.tenant.lo || row >= r.tenant.hi {
 		r.tenant = tenantSpan{}
 		code := s.tenantOf(row)
 		lo, hi, first := s.tenantRows(code)
 		r.tenant = tenantSpan{s.Dict(annal.Tenant).At(code), lo, hi, first}
 	}
+	*e = r.constant
+	e.Position, e.Seq, e.Time = s.PositionAt(row), s.seqIn(r.tenant.lo, r.tenant.first, row), s.TimeOf(row)
+	r.texts(row, e)
 	e.Tenant = r.tenant.name
-	e.Time = s.TimeOf(row)
-	e.Position = s.PositionAt(row)
-	e.Seq = s.seqIn(r.tenant.lo, r.tenant.first, row)
 	e.Received = r.receivedAt(e.Position)
-	e.Outcome = annal.Outcome(r.vecs[annal.ResultOutcome].at(i))
-	e.Severity = annal.Severity(r.vecs[annal.SeverityLevel].at(i))
-	e.Request.Status = s.statusOf(uint32(r.vecs[annal.Status].at(i)))
-	e.Request.Duration = time.Duration(r.vecs[annal.Duration].at(i))
+	e.Outcome = annal.Outcome(r.codes[annal.ResultOutcome])
+	e.Severity = annal.Severity(r.codes[annal.SeverityLevel])
+	e.Request.Status = s.statusOf(uint32(r.codes[annal.Status]))
+	e.Request.Duration = time.Duration(r.codes[annal.Duration])
+}
+
+// texts reads the codes of a row of the entered block, and the texts that differ
+// from row to row.
+func (r *Reader) texts(row int, e *annal.Event) {
+	i := row & blockMask
+	for _, f := range r.packed {
+		r.codes[f] = r.vecs[f].at(i)
+	}
+	for _, f := range r.listed {
+		if c := &r.s.columns[f]; c.form == formDerived {
+			r.codes[f] = r.derived[f].at(int(r.codes[c.parent]))
+		}
+	}
+	for _, f := range r.listed {
+		*e.Text(f) = r.dicts[f].At(uint32(r.codes[f]))
+	}
+	for _, f := range r.listed {
+		if v := *e.Text(f); v != "" {
+			r.touched ^= v[0]
+		}
+	}
+	for _, f := range r.loose {
+		*e.Text(f) = text(r.blob(f).at(row))
+	}
 }
 
 func (r *Reader) receivedAt(position uint64) time.Time {
@@ -126,20 +173,6 @@ func (r *Reader) receivedAt(position uint64) time.Time {
 		r.received = receivedSpan{from, to, time.UnixMicro(micros).UTC()}
 	}
 	return r.received.time
-}
-
-// text returns a varying text of a row of the entered block.
-func (r *Reader) text(f annal.Field, row int) string {
-	d := r.dicts[f]
-	if d == nil {
-		return text(r.blob(f).at(row))
-	}
-	c := &r.s.columns[f]
-	i := row & blockMask
-	if c.form == formDerived {
-		return d.At(uint32(r.derived[f].at(int(r.vecs[c.parent].at(i)))))
-	}
-	return d.At(uint32(r.vecs[f].at(i)))
 }
 
 // Text returns one text of a row; it is lent as those of [Reader.Read] are.

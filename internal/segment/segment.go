@@ -272,6 +272,12 @@ func (s *Segment) Bytes() (col, idx int64) {
 func (s *Segment) hot(block int) []byte  { return s.col.bytes(s.hotAt[block]) }
 func (s *Segment) cold(block int) []byte { return s.col.bytes(s.coldAt[block]) }
 
+// salts returns the salts of a block, SaltBytes a row.
+func (s *Segment) salts(block int) []byte {
+	c := s.cold(block)
+	return c[u32(c[s.slots*4:]):]
+}
+
 // blob returns the blob of a field in a block.
 func (s *Segment) blob(f annal.Field, block int) []byte {
 	c := s.cold(block)

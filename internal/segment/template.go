@@ -9,12 +9,12 @@ import (
 // digits in binary, words of them at a time:
 //
 //	┌──────┬──────────┬────────┬───────┬──────────┬──────────┬─────────┬────────┬───────┬─────────┬──────┐
-//	│ 1 u8 │ digits u8│absent u8│words u8│length u16│places u16│ pattern │ places │ heads │ present │ bits │
+//	│ 1 u8 │ digits u8│absent u8│words u8│length u16│places u16│ pattern │ places │present│ heads   │ bits │
 //	└──────┴──────────┴────────┴───────┴──────────┴──────────┴─────────┴────────┴───────┴─────────┴──────┘
 //
 // pattern is one such text; places are the offsets of the digits in it, one
-// byte each; heads are the headers of one vec per word; present has a bit per
-// row when some rows have no text at all.
+// byte each; present has a bit per row when some rows have no text at all; heads
+// are the headers of one vec per word, whose strips lie side by side.
 type template struct {
 	digits  *alphabet
 	absent  bool
@@ -129,17 +129,18 @@ func (t *digitTable) appendTemplate(dst []byte, s shape, lo, hi int, at func(int
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(s.places)))
 	dst = append(dst, s.pattern...)
 	dst = append(dst, s.places...)
-	heads := len(dst)
-	dst = append(dst, make([]byte, words*vecHeader)...)
 	if s.absent {
 		dst = appendPresent(dst, lo, hi, at)
 	}
 	vals := make([]uint64, hi-lo)
+	flat := make([]byte, words*vecHeader, words*vecHeader+len(vals)*words*8)
+	lanes := make([]lane, words)
 	for w := range words {
 		t.wordOf(vals, s, s.places[w*per:min(len(s.places), (w+1)*per)], lo, at)
-		dst = appendVec(dst, start, heads+w*vecHeader, vals, 0, false)
+		flat = appendVec(flat, 0, w*vecHeader, vals, 0, false)
+		lanes[w] = lane{[]int{w * vecHeader}, BlockRows}
 	}
-	return append(dst, make([]byte, wordPad)...)
+	return interleave(dst, start, flat, words*vecHeader, lanes, hi-lo)
 }
 
 func appendPresent(dst []byte, lo, hi int, at func(int) []byte) []byte {
@@ -185,18 +186,18 @@ func (t *template) parse(b []byte, n int) string {
 	}
 	length, places := int(binary.LittleEndian.Uint16(b[4:])), int(binary.LittleEndian.Uint16(b[6:]))
 	t.digits, t.absent = &alphabets[b[1]], b[2] == 1
-	heads := templateHeader + length + places
-	end := heads + int(b[3])*vecHeader
-	present := 0
+	present := templateHeader + length + places
+	heads := present
 	if t.absent {
-		present = (n + 7) / 8
+		heads += (n + 7) / 8
 	}
-	if length > maxTemplate || places > length || end+present > len(b) ||
+	end := heads + int(b[3])*vecHeader
+	if length > maxTemplate || places > length || end > len(b) ||
 		int(b[3]) != (places+t.digits.perWord-1)/t.digits.perWord {
 		return "bad template"
 	}
-	t.pattern, t.places = b[templateHeader:templateHeader+length], b[templateHeader+length:heads]
-	t.present = b[end : end+present]
+	t.pattern, t.places = b[templateHeader:templateHeader+length], b[templateHeader+length:present]
+	t.present = b[present:heads]
 	for _, p := range t.places {
 		if int(p) >= length {
 			return "bad template"

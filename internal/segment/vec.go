@@ -8,47 +8,60 @@ import (
 	"unsafe"
 )
 
-// A vec is a row of packed integers:
+// A vec is a row of packed integers, in strips of stripRows values:
 //
 //	value(i) = base + unit × bits(i) + slope × i
 //
-// where bits(i) are width bits, least significant first, at bit i×width. All
-// arithmetic is modulo 2^64, so any int64 or uint64 comes back exactly. Its
+// where bits(i) are width bits, least significant first, at bit (i mod 128)×width
+// of strip i/128. A vec by itself has strips that touch one another. In a table
+// (see [interleave]) strips of several vecs lie side by side, so that what
+// belongs to one row lies in a page or two: with strips of each vec together, a
+// row costs a miss of the processor's page tables for every column.
+// All arithmetic is modulo 2^64, so any int64 or uint64 comes back exactly. The
 // header, apart from the bits, is
 //
-//	┌─────────┬───────────────────┬─────────┬────────┬─────────┬───┐
-//	│ base u64│ offset of bits u32│ width u8│ unit u8│ slope u8│ 0 │  16 bytes
-//	└─────────┴───────────────────┴─────────┴────────┴─────────┴───┘
+//	┌─────────┬────────────────────────┬────────────┬─────────┬───────────────────┐
+//	│ base u64│ offset of strip 0 (u32)│ stride u16 │ width u8│ unit + 4×slope u8 │  16 bytes
+//	└─────────┴────────────────────────┴────────────┴─────────┴───────────────────┘
+//
+// with the stride from strip to strip in units of stripUnit bytes.
 type vec struct {
 	base, unit, slope, mask uint64
-	width                   uint
+	width, stride           uint   // in bits, in bytes
 	b                       []byte // from the first bit to the end of the section
 }
 
 const (
-	vecHeader = 16
-	wordPad   = 8  // zero bytes at the end of a section with bits: at loads 8 bytes anywhere
-	maxNarrow = 57 // a load of 8 bytes holds this many bits at any bit offset
+	vecHeader  = 16
+	wordPad    = 8  // zero bytes at the end of a section with bits: at loads 8 bytes anywhere
+	maxNarrow  = 57 // a load of 8 bytes holds this many bits at any bit offset
+	stripShift = 7
+	stripRows  = 1 << stripShift
+	stripUnit  = stripRows / 8 // bytes of a strip for each bit of width
 )
 
 // units are what a vec's bits may count, coarsest last; for times in ns.
 var units = [...]uint64{1, 1e3, 1e6, 1e9}
 
 func (v *vec) at(i int) uint64 {
-	bit := uint(i) * v.width
-	x := binary.LittleEndian.Uint64(v.b[bit>>3:]) >> (bit & 7) & v.mask
+	bit := uint(i) & (stripRows - 1) * v.width
+	x := binary.LittleEndian.Uint64(v.b[uint(i)>>stripShift*v.stride+bit>>3:]) >> (bit & 7) & v.mask
 	return v.base + v.unit*x + v.slope*uint64(i)
 }
 
 // vecAt reads the header at b[head:], whose offset counts from b[0].
 func vecAt(b []byte, head int) vec {
 	h := b[head : head+vecHeader]
-	w := uint(h[12])
+	w := uint(h[14])
 	return vec{
-		base: binary.LittleEndian.Uint64(h), unit: units[h[13]&3], slope: uint64(h[14]), width: w,
-		mask: ^uint64(0) >> (64 - w), b: b[binary.LittleEndian.Uint32(h[8:]):],
+		base: binary.LittleEndian.Uint64(h), unit: units[h[15]&3], slope: uint64(h[15] >> 2), width: w,
+		stride: uint(binary.LittleEndian.Uint16(h[12:])) * stripUnit,
+		mask:   ^uint64(0) >> (64 - w), b: b[binary.LittleEndian.Uint32(h[8:]):],
 	}
 }
+
+// widthAt reads the width in the header at b[head:].
+func widthAt(b []byte, head int) int { return int(b[head+14]) }
 
 // vecFits reports whether the header at b[head:] describes n values within b.
 func vecFits(b []byte, head, n int) bool {
@@ -56,36 +69,88 @@ func vecFits(b []byte, head, n int) bool {
 		return false
 	}
 	h := b[head : head+vecHeader]
-	off, w := uint64(binary.LittleEndian.Uint32(h[8:])), uint64(h[12])
-	return w <= 64 && (w <= maxNarrow || w == 64) && int(h[13]) < len(units) && h[14] <= 1 &&
-		off+(uint64(n)*w+7)/8+wordPad <= uint64(len(b))
+	off, stride, w := uint64(binary.LittleEndian.Uint32(h[8:])), uint64(binary.LittleEndian.Uint16(h[12:])), uint64(h[14])
+	last := uint64(max(n-1, 0))
+	end := off + last>>stripShift*stride*stripUnit + (last&(stripRows-1)*w+w+7)/8 + wordPad
+	return w <= 64 && (w <= maxNarrow || w == 64) && stride >= w && h[15] < 8 && end <= uint64(len(b))
 }
 
 // appendVec packs vals behind dst and writes their header at dst[head:]; start
 // is where in dst the section begins.
 func appendVec[T uint32 | uint64](dst []byte, start, head int, vals []T, unit uint8, slope bool) []byte {
-	base, span := vecRange(vals, slope)
+	return appendWide(dst, start, head, vals, unit, slope, widthOf(vals, unit, slope))
+}
+
+// widthOf returns how many bits each of vals takes.
+func widthOf[T uint32 | uint64](vals []T, unit uint8, slope bool) int {
+	_, span := vecRange(vals, slope)
+	if w := bits.Len64(span / units[unit]); w <= maxNarrow {
+		return w
+	}
+	return 64
+}
+
+// appendWide is appendVec with a width that is at least what vals need.
+func appendWide[T uint32 | uint64](dst []byte, start, head int, vals []T, unit uint8, slope bool, width int) []byte {
+	base, _ := vecRange(vals, slope)
 	h := dst[head : head+vecHeader]
 	binary.LittleEndian.PutUint64(h, base)
 	binary.LittleEndian.PutUint32(h[8:], uint32(len(dst)-start))
-	scale := units[unit]
-	w := uint(bits.Len64(span / scale))
-	if w > maxNarrow {
-		w = 64
-	}
-	h[12], h[13], h[14] = uint8(w), unit, 0
+	binary.LittleEndian.PutUint16(h[12:], uint16(width))
+	h[14], h[15] = uint8(width), unit
 	s := uint64(0)
 	if slope {
-		h[14], s = 1, 1
+		h[15], s = unit|4, 1
 	}
-	if w == 0 {
+	if width == 0 {
 		return dst
 	}
 	at := len(dst)
-	size := (len(vals)*int(w) + 7) / 8
+	size := (len(vals)*width + 7) / 8
 	dst = append(dst, make([]byte, size+wordPad)...)
-	packBits(dst[at:], vals, base, s, scale, w)
+	packBits(dst[at:], vals, base, s, units[unit], uint(width))
 	return dst[:at+size]
+}
+
+// A lane is one column of a table: the headers of the vecs that hold it, each
+// but the last with per values. They have the same width.
+type lane struct {
+	heads []int
+	per   int
+}
+
+// interleave appends vecs of n rows as a table behind dst. flat has them as
+// appendVec made them: head bytes of headers, then their bits. start is where in
+// dst the section begins.
+func interleave(dst []byte, start int, flat []byte, head int, lanes []lane, n int) []byte {
+	stride := 0
+	for _, l := range lanes {
+		stride += widthAt(flat, l.heads[0]) * stripUnit
+	}
+	strips := (n + stripRows - 1) >> stripShift
+	top := len(dst)
+	dst = append(dst, flat[:head]...)
+	at := len(dst)
+	dst = append(dst, make([]byte, strips*stride+wordPad)...)
+	for _, l := range lanes {
+		size := widthAt(flat, l.heads[0]) * stripUnit
+		for k, h := range l.heads {
+			rows := min(l.per, n-k*l.per)
+			if size == 0 || rows <= 0 {
+				continue
+			}
+			from := int(binary.LittleEndian.Uint32(flat[h+8:]))
+			bits := flat[from : from+(rows*size/stripUnit+7)/8]
+			to := at + k*(l.per>>stripShift)*stride
+			binary.LittleEndian.PutUint32(dst[top+h+8:], uint32(to-start))
+			binary.LittleEndian.PutUint16(dst[top+h+12:], uint16(stride/stripUnit))
+			for ; len(bits) > 0; to += stride {
+				bits = bits[copy(dst[to:to+size], bits):]
+			}
+		}
+		at += size
+	}
+	return dst
 }
 
 // vecRange returns the least value in signed order, once the slope is taken
@@ -154,13 +219,17 @@ func wholeUnits(vals []uint64, base, unit uint64) bool {
 // appendCodes appends values lo to hi to dst; the vec must have unit 1 and no
 // slope, and hold 32-bit values.
 func (v *vec) appendCodes(dst []uint32, lo, hi int) []uint32 {
-	base, mask, w, b := uint32(v.base), v.mask, v.width, v.b
-	bit := uint(lo) * w
+	base, mask, w := uint32(v.base), v.mask, v.width
 	n := len(dst)
 	dst = slices.Grow(dst, hi-lo)[:n+hi-lo]
-	for i := range dst[n:] {
-		dst[n+i] = base + uint32(binary.LittleEndian.Uint64(b[bit>>3:])>>(bit&7)&mask)
-		bit += w
+	for lo < hi {
+		end := min(hi, (lo>>stripShift+1)<<stripShift)
+		b, bit := v.b[uint(lo)>>stripShift*v.stride:], uint(lo)&(stripRows-1)*w
+		for i := range dst[n : n+end-lo] {
+			dst[n+i] = base + uint32(binary.LittleEndian.Uint64(b[bit>>3:])>>(bit&7)&mask)
+			bit += w
+		}
+		n, lo = n+end-lo, end
 	}
 	return dst
 }

@@ -38,13 +38,24 @@ type run struct {
 	skip  func(row uint32) int // rows from row on, in the order of the query, that cannot match; nil: test all
 	unit  int
 	found []uint32 // matching rows of the unit, next first
+	keys  []int64  // of found, in a walk
 	next  int
 
 	open     func() ([]*run, error) // what this run really is; it has no rows itself
 	started  bool
 	row      uint32
 	key      int64
-	position uint64
+	position uint64 // of row, once place was asked for it
+	placed   bool
+}
+
+// place is the position of the row that r is at. Most rows are told apart by
+// their times, so that few are asked for it.
+func (r *run) place() uint64 {
+	if !r.placed {
+		r.position, r.placed = r.part.position(r.row), true
+	}
+	return r.position
 }
 
 // take tests the next unit of rows. It reports false when none are left.
@@ -113,18 +124,23 @@ func (r *run) advance(w *watch) (bool, error) {
 	r.started = true
 	for {
 		for r.next < len(r.found) {
-			r.row = r.found[r.next]
+			r.row, r.key, r.placed = r.found[r.next], r.keys[r.next], false
 			r.next++
-			r.key, r.position = r.part.key(r.row), r.part.position(r.row)
-			if r.position < r.plan.below && !r.plan.passed(r.key, r.position) {
+			if r.inSnapshot() && !r.plan.passed(r) {
 				return true, nil
 			}
 		}
 		if more, err := r.take(w); !more || err != nil {
 			return false, err
 		}
+		r.keys = r.keys[:0] // all at once: rows far apart are then waited for together
+		for _, row := range r.found {
+			r.keys = append(r.keys, r.part.key(row))
+		}
 	}
 }
+
+func (r *run) inSnapshot() bool { return r.part.before(r.plan.below) || r.place() < r.plan.below }
 
 // narrow restricts r to the rows of its list within the plan's times; the list
 // must be in the order of time.
@@ -160,7 +176,7 @@ func (h *runs) Less(i, j int) bool {
 	if a.started != b.started {
 		return !a.started // it may hold something better
 	}
-	return (a.position < b.position) == h.oldest
+	return a.started && (a.place() < b.place()) == h.oldest
 }
 
 // walk calls fn with each event of the runs in the order of the query until fn
@@ -202,5 +218,6 @@ func walk(w *watch, list []*run, oldest bool, fn func(r *run) (bool, error)) err
 // lend fills e from the row that r is at, its id included.
 func (r *run) lend(code *idCode, e *annal.Event) {
 	r.part.read(r.row, e)
+	r.position, r.placed = e.Position, true
 	e.ID = code.id(e.Position, e.Received.UnixMicro())
 }

@@ -10,13 +10,12 @@ import (
 
 // A hit is an event of a page that was found and is yet to be read.
 type hit struct {
-	part     part
-	row      uint32
-	key      int64
-	position uint64
+	part part
+	row  uint32
+	key  int64
 }
 
-func (h *hit) mark() *annal.Mark { return &annal.Mark{Time: h.key, Position: h.position} }
+func (h *hit) mark() *annal.Mark { return &annal.Mark{Time: h.key, Position: h.part.position(h.row)} }
 
 // Limits of a page.
 const (
@@ -84,12 +83,12 @@ func (r *pageRead) read(second bool) {
 	code := r.s.ids.Get().(*idCode)
 	defer r.s.ids.Put(code)
 	var text arena
-	for i := range r.hits {
-		if r.second != nil && r.second[i] != second {
-			continue
-		}
+	for i := r.from(0, second); i < len(r.hits); i = r.from(i+1, second) {
 		if i > 0 && r.bytes.Load() > maxPageBytes {
 			return
+		}
+		if next := r.from(i+1, second); next < len(r.hits) {
+			r.hits[next].part.ahead(r.hits[next].row)
 		}
 		e, before := &r.events[i], text.total
 		r.hits[i].part.read(r.hits[i].row, e)
@@ -98,6 +97,14 @@ func (r *pageRead) read(second bool) {
 		r.bytes.Add(int64(text.total - before))
 		r.done[i] = true
 	}
+}
+
+// from returns the first hit of one side from i on.
+func (r *pageRead) from(i int, second bool) int {
+	for r.second != nil && i < len(r.hits) && r.second[i] != second {
+		i++
+	}
+	return i
 }
 
 // whole returns the events up to the first that was not read.

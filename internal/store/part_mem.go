@@ -28,6 +28,8 @@ func (p *memPart) read(row uint32, e *annal.Event) {
 	e.Salt = [segment.SaltBytes]byte{} // as from segments
 }
 
+func (p *memPart) ahead(uint32) {}
+
 func (p *memPart) number(f annal.Field, row uint32) int64 {
 	switch f {
 	case annal.ResultOutcome:

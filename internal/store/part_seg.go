@@ -48,6 +48,8 @@ func (p *segPart) column(f annal.Field) *segment.Column {
 // read, like every read of a part, runs inside the guard of the whole query.
 func (p *segPart) read(row uint32, e *annal.Event) { p.rows().Fill(int(row), e) }
 
+func (p *segPart) ahead(row uint32) { p.rows().Ahead(int(row)) }
+
 // text panics with the damage it meets, as the segment's own reads do; read
 // guards the query as a whole.
 func (p *segPart) text(f annal.Field, row uint32) string {

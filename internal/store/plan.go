@@ -76,16 +76,16 @@ func (p *plan) plain() bool {
 	return len(p.where) == 0 && len(p.words) == 0 && p.after == nil && !p.far
 }
 
-// passed says that the event with this key and position lies at or before the
-// mark that the query goes on behind.
-func (p *plan) passed(key int64, position uint64) bool {
-	if p.after == nil || key != p.after.Time {
+// passed says that the event that r is at lies at or before the mark that the
+// query goes on behind.
+func (p *plan) passed(r *run) bool {
+	if p.after == nil || r.key != p.after.Time {
 		return false
 	}
 	if p.oldest {
-		return position <= p.after.Position
+		return r.place() <= p.after.Position
 	}
-	return position >= p.after.Position
+	return r.place() >= p.after.Position
 }
 
 // A part is one place that holds events, a segment or a memtable, column by
@@ -98,6 +98,7 @@ type part interface {
 	time(row uint32) time.Time // exact, also where key is at an end
 	position(row uint32) uint64
 	read(row uint32, e *annal.Event)
+	ahead(row uint32)            // begins to load a row that will be read next
 	before(position uint64) bool // every row is at a lower position
 
 	// resolve finds the codes of the values that f fulfils in field; coded is

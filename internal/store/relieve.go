@@ -86,8 +86,17 @@ func sweep() {
 	}
 }
 
+// lookEvery is how far apart, in ns, reads look at resident memory: a look costs
+// more than finding a row, and within this time no more than some MiB are read.
+const lookEvery = int64(time.Millisecond)
+
 // touch notes that x is read now, and makes room for that.
 func (s *Store) touch(x *sealed) {
-	x.read.Store(s.cfg.Now().UnixNano())
+	now := s.cfg.Now().UnixNano()
+	x.read.Store(now)
+	if looked := s.looked.Load(); now-looked < lookEvery && now >= looked {
+		return
+	}
+	s.looked.Store(now)
 	s.relieve()
 }

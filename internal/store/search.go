@@ -33,7 +33,7 @@ func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
 			if more = len(hits) == limit; more {
 				return false, nil
 			}
-			hits = append(hits, hit{r.part, r.row, r.key, r.position})
+			hits = append(hits, hit{r.part, r.row, r.key})
 			return true, nil
 		})
 		if err != nil {
@@ -80,7 +80,7 @@ func (s *Store) Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) e
 			if n >= offset {
 				r.lend(code, &e)
 			}
-			last = annal.Mark{Time: r.key, Position: r.position}
+			last = annal.Mark{Time: r.key, Position: r.place()}
 			if n++; n <= offset {
 				return true, nil
 			}
