@@ -50,10 +50,11 @@ func (c *Column) At(row uint32) uint64 {
 
 // Places reads the time keys or the positions of rows as a [Column] reads codes.
 type Places struct {
-	s    *Segment
-	slot int
-	unit int
-	v    vec
+	s       *Segment
+	slot    int
+	unit    int
+	v       vec
+	touched byte
 }
 
 // TimeColumn returns a reader of the time keys that [Segment.TimeAt] returns.
@@ -61,6 +62,17 @@ func (s *Segment) TimeColumn() *Places { return &Places{s: s, slot: s.timeSlot()
 
 // PositionColumn returns a reader of positions.
 func (s *Segment) PositionColumn() *Places { return &Places{s: s, slot: s.positionSlot(), unit: -1} }
+
+// All appends the time keys or positions of rows, which may lie far apart.
+func (p *Places) All(rows []uint32, dst []int64) []int64 {
+	for _, row := range rows { // first where they are, for all of them: see Reader
+		p.touched ^= p.s.hot(int(row >> blockBits))[p.slot*vecHeader]
+	}
+	for _, row := range rows {
+		dst = append(dst, p.At(row))
+	}
+	return dst
+}
 
 // At returns the time key or position of a row.
 func (p *Places) At(row uint32) int64 {

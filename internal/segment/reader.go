@@ -2,6 +2,7 @@ package segment
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"annal"
@@ -10,22 +11,23 @@ import (
 // A Reader reads whole events and texts of a segment. It keeps what it decoded
 // last, so that neighbouring rows are cheap. It is for one goroutine.
 //
-// A row lies in some forty places, and rows of a page may lie anywhere, so that
-// reading one is waiting for memory. A row is therefore read in passes: each
-// loads from places that do not depend on one another, which the processor waits
-// for together.
+// A row lies in some twenty places, and rows of a page may lie anywhere, so that
+// reading one is waiting for memory. Rows are therefore read some at a time and in
+// passes: each loads, for all of them, from places that do not depend on one
+// another, which the processor waits for together.
 type Reader struct {
 	s        *Segment
 	block    int // whose vecs are at hand; -1: none
 	vecs     [annal.NumFields]vec
 	dicts    [annal.NumTexts]*Dict
-	constant annal.Event             // the texts that are the same in every row
-	packed   []annal.Field           // the fields that have vecs
-	listed   []annal.Field           // the texts with dictionaries that differ from row to row
-	loose    []annal.Field           // the texts without
-	derived  [annal.NumTexts]vec     // codes by parent code
-	codes    [annal.NumFields]uint64 // of the row
-	blobs    [annal.NumTexts]*texts  // of the fields without a dictionary
+	constant annal.Event               // the texts that are the same in every row
+	packed   []annal.Field             // the fields that have vecs
+	listed   []annal.Field             // the texts with dictionaries that differ from row to row
+	loose    []annal.Field             // the texts without
+	derived  [annal.NumTexts]vec       // codes by parent code
+	codes    [][annal.NumFields]uint64 // of the rows that are read
+	one      [1]*annal.Event
+	blobs    [annal.NumTexts]*texts // of the fields without a dictionary
 	tenant   tenantSpan
 	received receivedSpan
 	whole    Texts
@@ -51,8 +53,8 @@ func (s *Segment) NewReader() *Reader { return &Reader{s: s, block: -1} }
 // [annal.Event.Clone].
 func (r *Reader) Read(row int, e *annal.Event) error {
 	return Guard(func() error {
-		r.read(row, e)
-		e.Salt = [SaltBytes]byte(r.s.salts(r.block)[row&blockMask*SaltBytes:])
+		r.Fill(row, e)
+		e.Salt = [SaltBytes]byte(r.s.salts(row >> blockBits)[row&blockMask*SaltBytes:])
 		return nil
 	}, r.s)
 }
@@ -60,21 +62,42 @@ func (r *Reader) Read(row int, e *annal.Event) error {
 // Fill is Read for callers that run inside [Guard], which costs as much as a
 // column, and leaves out the salt: salts are a quarter of a segment, and a page
 // of events that nobody proves anything about would have to read them.
-func (r *Reader) Fill(row int, e *annal.Event) { r.read(row, e) }
-
-// Ahead begins to load what [Reader.Fill] needs first of a row.
-func (r *Reader) Ahead(row int) {
-	block := row >> blockBits
-	hot := r.s.hot(block)
-	for at := 0; at < r.s.hotHeader(); at += cacheLine {
-		r.touched ^= hot[at]
-	}
-	if len(r.loose) > 0 {
-		r.touched ^= r.s.cold(block)[0]
-	}
+func (r *Reader) Fill(row int, e *annal.Event) {
+	r.one[0] = e
+	rows := [1]uint32{uint32(row)}
+	r.FillAll(rows[:], r.one[:], func(int) {})
 }
 
-const cacheLine = 64
+// FillAll is Fill for several rows, best some dozen. It calls each with i when
+// events[i] has been filled from rows[i]; until each returns its texts hold.
+func (r *Reader) FillAll(rows []uint32, events []*annal.Event, each func(i int)) {
+	if r.packed == nil {
+		r.prepare()
+	}
+	for _, row := range rows {
+		r.ahead(int(row))
+	}
+	r.codes = slices.Grow(r.codes[:0], len(rows))[:len(rows)]
+	for i, row := range rows {
+		r.place(int(row), events[i], &r.codes[i])
+	}
+	for i := range rows {
+		for _, f := range r.listed {
+			*events[i].Text(f) = r.dicts[f].At(uint32(r.codes[i][f]))
+		}
+	}
+	for i := range rows {
+		for _, f := range r.listed {
+			if v := *events[i].Text(f); v != "" {
+				r.touched ^= v[0]
+			}
+		}
+	}
+	for i, row := range rows {
+		r.finish(int(row), events[i], &r.codes[i])
+		each(i)
+	}
+}
 
 // prepare finds out once how each field is kept.
 func (r *Reader) prepare() {
@@ -100,12 +123,29 @@ func (r *Reader) prepare() {
 	r.packed = append(r.packed, annal.ResultOutcome, annal.SeverityLevel, annal.Status, annal.Duration)
 }
 
+// ahead begins to load what is needed first of a row.
+func (r *Reader) ahead(row int) {
+	if row >= r.s.rows {
+		panic(fmt.Sprintf("segment: row %d of %d", row, r.s.rows))
+	}
+	block := row >> blockBits
+	if block == r.block {
+		return
+	}
+	for hot, at := r.s.hot(block), 0; at < r.s.hotHeader(); at += cacheLine {
+		r.touched ^= hot[at]
+	}
+	if len(r.loose) > 0 {
+		r.touched ^= r.s.cold(block)[0]
+	}
+}
+
+const cacheLine = 64 // bytes
+
 // enter makes the vecs of a block ready.
 func (r *Reader) enter(block int) {
 	s := r.s
-	if r.packed == nil {
-		r.prepare()
-	}
+	r.block = -1
 	hot := s.hot(block)
 	for _, f := range r.packed {
 		r.vecs[f] = vecAt(hot, s.columns[f].slot*vecHeader)
@@ -116,13 +156,10 @@ func (r *Reader) enter(block int) {
 	r.block = block
 }
 
-func (r *Reader) read(row int, e *annal.Event) {
+// place reads the numbers of a row: codes, and where and when it is.
+func (r *Reader) place(row int, e *annal.Event, codes *[annal.NumFields]uint64) {
 	s := r.s
-	if row < 0 || row >= s.rows {
-		panic(fmt.Sprintf("segment: row %d of %d", row, s.rows))
-	}
 	if block := row >> blockBits; block != r.block {
-		r.block = -1
 		r.enter(block)
 	}
 	if row < r.tenant.lo || row >= r.tenant.hi {
@@ -132,39 +169,29 @@ func (r *Reader) read(row int, e *annal.Event) {
 		r.tenant = tenantSpan{s.Dict(annal.Tenant).At(code), lo, hi, first}
 	}
 	*e = r.constant
-	e.Position, e.Seq, e.Time = s.PositionAt(row), s.seqIn(r.tenant.lo, r.tenant.first, row), s.TimeOf(row)
-	r.texts(row, e)
 	e.Tenant = r.tenant.name
-	e.Received = r.receivedAt(e.Position)
-	e.Outcome = annal.Outcome(r.codes[annal.ResultOutcome])
-	e.Severity = annal.Severity(r.codes[annal.SeverityLevel])
-	e.Request.Status = s.statusOf(uint32(r.codes[annal.Status]))
-	e.Request.Duration = time.Duration(r.codes[annal.Duration])
-}
-
-// texts reads the codes of a row of the entered block, and the texts that differ
-// from row to row.
-func (r *Reader) texts(row int, e *annal.Event) {
+	e.Position, e.Seq, e.Time = s.PositionAt(row), s.seqIn(r.tenant.lo, r.tenant.first, row), s.TimeOf(row)
 	i := row & blockMask
 	for _, f := range r.packed {
-		r.codes[f] = r.vecs[f].at(i)
+		codes[f] = r.vecs[f].at(i)
 	}
 	for _, f := range r.listed {
-		if c := &r.s.columns[f]; c.form == formDerived {
-			r.codes[f] = r.derived[f].at(int(r.codes[c.parent]))
+		if c := &s.columns[f]; c.form == formDerived {
+			codes[f] = r.derived[f].at(int(codes[c.parent]))
 		}
 	}
-	for _, f := range r.listed {
-		*e.Text(f) = r.dicts[f].At(uint32(r.codes[f]))
-	}
-	for _, f := range r.listed {
-		if v := *e.Text(f); v != "" {
-			r.touched ^= v[0]
-		}
-	}
+}
+
+// finish fills in what takes no waiting any more.
+func (r *Reader) finish(row int, e *annal.Event, codes *[annal.NumFields]uint64) {
 	for _, f := range r.loose {
 		*e.Text(f) = text(r.blob(f).at(row))
 	}
+	e.Received = r.receivedAt(e.Position)
+	e.Outcome = annal.Outcome(codes[annal.ResultOutcome])
+	e.Severity = annal.Severity(codes[annal.SeverityLevel])
+	e.Request.Status = r.s.statusOf(uint32(codes[annal.Status]))
+	e.Request.Duration = time.Duration(codes[annal.Duration])
 }
 
 func (r *Reader) receivedAt(position uint64) time.Time {

@@ -35,7 +35,7 @@ const (
 	vecHeader  = 16
 	wordPad    = 8  // zero bytes at the end of a section with bits: at loads 8 bytes anywhere
 	maxNarrow  = 57 // a load of 8 bytes holds this many bits at any bit offset
-	stripShift = 7
+	stripShift = 4
 	stripRows  = 1 << stripShift
 	stripUnit  = stripRows / 8 // bytes of a strip for each bit of width
 )

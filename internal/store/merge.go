@@ -133,10 +133,7 @@ func (r *run) advance(w *watch) (bool, error) {
 		if more, err := r.take(w); !more || err != nil {
 			return false, err
 		}
-		r.keys = r.keys[:0] // all at once: rows far apart are then waited for together
-		for _, row := range r.found {
-			r.keys = append(r.keys, r.part.key(row))
-		}
+		r.keys = r.part.keys(r.found, r.keys[:0])
 	}
 }
 

@@ -28,7 +28,19 @@ func (p *memPart) read(row uint32, e *annal.Event) {
 	e.Salt = [segment.SaltBytes]byte{} // as from segments
 }
 
-func (p *memPart) ahead(uint32) {}
+func (p *memPart) readAll(rows []uint32, events []*annal.Event, each func(int)) {
+	for i, row := range rows {
+		p.read(row, events[i])
+		each(i)
+	}
+}
+
+func (p *memPart) keys(rows []uint32, dst []int64) []int64 {
+	for _, row := range rows {
+		dst = append(dst, p.key(row))
+	}
+	return dst
+}
 
 func (p *memPart) number(f annal.Field, row uint32) int64 {
 	switch f {

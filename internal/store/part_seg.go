@@ -24,11 +24,15 @@ func (p *segPart) code(f annal.Field, row uint32) uint32 { return uint32(p.colum
 func (p *segPart) before(position uint64) bool           { return p.seg.Last() < position }
 func (p *segPart) time(row uint32) time.Time             { return p.seg.TimeOf(int(row)) }
 
-func (p *segPart) key(row uint32) int64 {
+func (p *segPart) key(row uint32) int64 { return p.timeColumn().At(row) }
+
+func (p *segPart) keys(rows []uint32, dst []int64) []int64 { return p.timeColumn().All(rows, dst) }
+
+func (p *segPart) timeColumn() *segment.Places {
 	if p.times == nil {
 		p.times = p.seg.TimeColumn()
 	}
-	return p.times.At(row)
+	return p.times
 }
 
 func (p *segPart) position(row uint32) uint64 {
@@ -48,7 +52,9 @@ func (p *segPart) column(f annal.Field) *segment.Column {
 // read, like every read of a part, runs inside the guard of the whole query.
 func (p *segPart) read(row uint32, e *annal.Event) { p.rows().Fill(int(row), e) }
 
-func (p *segPart) ahead(row uint32) { p.rows().Ahead(int(row)) }
+func (p *segPart) readAll(rows []uint32, events []*annal.Event, each func(int)) {
+	p.rows().FillAll(rows, events, each)
+}
 
 // text panics with the damage it meets, as the segment's own reads do; read
 // guards the query as a whole.

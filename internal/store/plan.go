@@ -95,10 +95,12 @@ type part interface {
 	text(f annal.Field, row uint32) string
 	number(f annal.Field, row uint32) int64
 	key(row uint32) int64
-	time(row uint32) time.Time // exact, also where key is at an end
+	keys(rows []uint32, dst []int64) []int64 // appends the keys of all rows
+	time(row uint32) time.Time               // exact, also where key is at an end
 	position(row uint32) uint64
 	read(row uint32, e *annal.Event)
-	ahead(row uint32)            // begins to load a row that will be read next
+	// readAll reads several rows; the texts of events[i] hold while each(i) runs.
+	readAll(rows []uint32, events []*annal.Event, each func(i int))
 	before(position uint64) bool // every row is at a lower position
 
 	// resolve finds the codes of the values that f fulfils in field; coded is

@@ -39,9 +39,7 @@ func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
 		if err != nil {
 			return err
 		}
-		if page.Events, err = s.readPage(v, hits); err != nil {
-			return err
-		}
+		page.Events = s.readPage(hits)
 		if n := len(page.Events); more || n < len(hits) {
 			page.Next = hits[n-1].mark()
 		}
