@@ -79,7 +79,7 @@ func newBuilder(c *Columns) (*builder, error) {
 	b.hot, b.cold = make([][]byte, b.blocks()), make([][]byte, b.blocks())
 	for i := range b.hot {
 		b.hot[i] = append(make([]byte, 0, b.hotHeader()+b.rowsOf(i)*32), make([]byte, b.hotHeader())...)
-		b.cold[i] = append(make([]byte, 0, b.coldHeader()+b.rowsOf(i)*48), make([]byte, b.coldHeader())...)
+		b.cold[i] = append(make([]byte, 0, b.coldHeader()+b.rowsOf(i)*24), make([]byte, b.coldHeader())...)
 	}
 	if err := b.addTenants(); err != nil {
 		return nil, err
@@ -139,10 +139,14 @@ func (b *builder) writeColumns(w *writer) (uint32, error) {
 	for i := range b.hot {
 		table = interleave(table[:0], 0, b.hot[i], b.hotHeader(), lanes, b.rowsOf(i))
 		w.section(kindHot, 0, i, table)
-		w.section(kindCold, 0, i, b.appendSalts(b.cold[i], i))
+		w.section(kindCold, 0, i, b.cold[i])
 	}
 	for _, p := range b.extra {
 		w.section(p.kind, p.field, 0, p.b)
+	}
+	for i := range b.hot {
+		table = b.appendSalts(table[:0], i)
+		w.section(kindSalts, 0, i, table)
 	}
 	return w.finish(b.layout.append(nil))
 }
@@ -221,15 +225,15 @@ func (b *builder) addPlaces() {
 	})
 }
 
-// appendSalts appends the salts of a block behind its texts, so that pages of
-// events, which show none, do not read past them.
-func (b *builder) appendSalts(cold []byte, block int) []byte {
+// appendSalts appends the salts of a block. They lie behind everything else: they
+// are a quarter of the file, and few questions ask for them.
+func (b *builder) appendSalts(dst []byte, block int) []byte {
 	lo := block << blockBits
 	for row := lo; row < lo+b.rowsOf(block); row++ {
 		a := b.arrival(row) * SaltBytes
-		cold = append(cold, b.c.Salt[a:a+SaltBytes]...)
+		dst = append(dst, b.c.Salt[a:a+SaltBytes]...)
 	}
-	return cold
+	return dst
 }
 
 // addNumbers packs the columns that are no texts, and the parts beside the

@@ -78,13 +78,14 @@ const (
 	kindFilter
 	kindArrival
 	kindDictFilter
+	kindSalts
 	numKinds
 )
 
 var kindNames = [numKinds]string{
 	"", "codes of block", "texts of block", "dictionary", "derived column", "tenants", "statuses", "far times",
 	"received times", "idempotency keys", "tenant statistics", "postings", "fingerprints", "zones", "counts",
-	"text filter", "order of arrival", "dictionary filter",
+	"text filter", "order of arrival", "dictionary filter", "salts of block",
 }
 
 // A file is one mapped file of a segment. Sections are verified when they are
@@ -223,7 +224,7 @@ func (f *file) verify(s *section, b []byte) error {
 		return nil
 	}
 	name := kindNames[s.kind]
-	if s.kind == kindHot || s.kind == kindCold {
+	if s.kind == kindHot || s.kind == kindCold || s.kind == kindSalts {
 		name = fmt.Sprintf("%s %d", name, s.block)
 	}
 	return f.damage(name+": "+what, s.off, s.off+s.size)

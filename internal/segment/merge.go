@@ -44,8 +44,8 @@ func (s *Segment) columnsByArrival() *Columns {
 	gather(c.Seq, s.seqs(), rows)
 	for i := range n {
 		row := rowOf(rows, i)
-		salts := s.salts(row >> blockBits)
-		copy(c.Salt[i*SaltBytes:], salts[row&blockMask*SaltBytes:][:SaltBytes])
+		salt := s.salt(row)
+		copy(c.Salt[i*SaltBytes:], salt[:])
 		if isFar(c.Time[i]) {
 			if c.Far == nil {
 				c.Far = map[uint32]time.Time{}

@@ -54,7 +54,7 @@ func (s *Segment) NewReader() *Reader { return &Reader{s: s, block: -1} }
 func (r *Reader) Read(row int, e *annal.Event) error {
 	return Guard(func() error {
 		r.Fill(row, e)
-		e.Salt = [SaltBytes]byte(r.s.salts(row >> blockBits)[row&blockMask*SaltBytes:])
+		e.Salt = r.s.salt(row)
 		return nil
 	}, r.s)
 }

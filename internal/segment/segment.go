@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"sync/atomic"
 
 	"annal"
@@ -23,6 +24,7 @@ type Segment struct {
 	col, idx *file
 	hotAt    []int // sections of each block
 	coldAt   []int
+	saltAt   []int
 	colSec   [numKinds][annal.NumFields]int // section numbers by kind and field; -1: none
 	idxSec   [numKinds][annal.NumFields]int
 	dicts    [annal.NumFields]atomic.Pointer[Dict]
@@ -92,23 +94,23 @@ func (s *Segment) parseColumns() error {
 		}
 		return f.damage(err.Error(), 0, uint64(len(f.b)))
 	}
-	s.hotAt, s.coldAt = make([]int, s.blocks()), make([]int, s.blocks())
-	for i := range s.hotAt {
-		s.hotAt[i], s.coldAt[i] = -1, -1
-	}
-	for i, sec := range f.secs {
-		if sec.kind == kindHot && int(sec.block) < s.blocks() {
-			s.hotAt[sec.block] = i
-		}
-		if sec.kind == kindCold && int(sec.block) < s.blocks() {
-			s.coldAt[sec.block] = i
-		}
-	}
+	s.hotAt, s.coldAt, s.saltAt = s.blocksOf(kindHot), s.blocksOf(kindCold), s.blocksOf(kindSalts)
 	s.locate(f, &s.colSec)
 	if missing := s.missing(); missing != "" {
 		return f.damage(missing+": missing", 0, uint64(len(f.b)))
 	}
 	return nil
+}
+
+// blocksOf lists the sections of one kind by block; -1: none.
+func (s *Segment) blocksOf(k kind) []int {
+	at := slices.Repeat([]int{-1}, s.blocks())
+	for i, sec := range s.col.secs {
+		if sec.kind == k && int(sec.block) < len(at) {
+			at[sec.block] = i
+		}
+	}
+	return at
 }
 
 // locate notes where the parts of each field are.
@@ -137,7 +139,7 @@ func (s *Segment) locate(f *file, at *[numKinds][annal.NumFields]int) {
 // missing names a part of the columns that is not there, or returns "".
 func (s *Segment) missing() string {
 	for b := range s.hotAt {
-		if s.hotAt[b] < 0 || s.coldAt[b] < 0 {
+		if s.hotAt[b] < 0 || s.coldAt[b] < 0 || s.saltAt[b] < 0 {
 			return fmt.Sprintf("block %d", b)
 		}
 	}
@@ -227,8 +229,10 @@ func (s *Segment) Close() error {
 // ReleaseRows gives back the resident pages of the blocks, which hold what belongs
 // to single rows and are most of a segment.
 func (s *Segment) ReleaseRows() {
-	last := s.coldAt[len(s.coldAt)-1]
-	s.col.m.Release(0, int(s.col.secs[last].off))
+	for _, at := range [][]int{s.hotAt, s.saltAt} { // texts lie between codes
+		first, last := s.col.secs[at[0]], s.col.secs[at[len(at)-1]]
+		s.col.m.Release(int(first.off), int(last.off+last.size))
+	}
 }
 
 // Release gives back the resident pages of both files.
@@ -272,10 +276,10 @@ func (s *Segment) Bytes() (col, idx int64) {
 func (s *Segment) hot(block int) []byte  { return s.col.bytes(s.hotAt[block]) }
 func (s *Segment) cold(block int) []byte { return s.col.bytes(s.coldAt[block]) }
 
-// salts returns the salts of a block, SaltBytes a row.
-func (s *Segment) salts(block int) []byte {
-	c := s.cold(block)
-	return c[u32(c[s.slots*4:]):]
+// salt returns the salt of a row.
+func (s *Segment) salt(row int) [SaltBytes]byte {
+	b := s.col.bytes(s.saltAt[row>>blockBits])
+	return [SaltBytes]byte(b[row&blockMask*SaltBytes:])
 }
 
 // blob returns the blob of a field in a block.
