@@ -65,6 +65,9 @@ func (s *Segment) PositionColumn() *Places { return &Places{s: s, slot: s.positi
 
 // All appends the time keys or positions of rows, which may lie far apart.
 func (p *Places) All(rows []uint32, dst []int64) []int64 {
+	for _, row := range rows {
+		p.s.col.fetch(p.s.hotAt[row>>blockBits])
+	}
 	for _, row := range rows { // first where they are, for all of them: see Reader
 		p.touched ^= p.s.hot(int(row >> blockBits))[p.slot*vecHeader]
 	}

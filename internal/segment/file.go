@@ -98,6 +98,7 @@ type file struct {
 	meta []byte // the footer without its section table
 	secs []section
 	good []atomic.Bool // section i is verified
+	near []atomic.Bool // section i was asked of the disk since pages were given back
 	// inspect looks into a section whose checksum is right; it returns what is
 	// wrong, or "".
 	inspect func(s *section, b []byte) string
@@ -166,7 +167,7 @@ func (f *file) openFooter(magic string, size uint64) error {
 	if 4+n*sectionBytes > length {
 		return f.damage("footer: too short for its sections", from, size)
 	}
-	f.secs, f.good = make([]section, n), make([]atomic.Bool, n)
+	f.secs, f.good, f.near = make([]section, n), make([]atomic.Bool, n), make([]atomic.Bool, n)
 	at := uint64(headerBytes)
 	for i := range f.secs {
 		s := decodeSection(foot[4+i*sectionBytes:])
@@ -211,6 +212,27 @@ func (f *file) bytes(i int) []byte {
 		f.good[i].Store(true)
 	}
 	return b
+}
+
+// fetch begins to read section i, for callers that will touch several sections:
+// the disk then reads them side by side.
+func (f *file) fetch(i int) {
+	if !f.near[i].Load() && !f.near[i].Swap(true) {
+		s := &f.secs[i]
+		f.m.Fetch(int(s.off), int(s.off+s.size))
+	}
+}
+
+// release gives back the resident pages of sections from ≤ i < to.
+func (f *file) release(from, to int) {
+	if from == to {
+		return
+	}
+	for i := from; i < to; i++ {
+		f.near[i].Store(false)
+	}
+	last := &f.secs[to-1]
+	f.m.Release(int(f.secs[from].off), int(last.off+last.size))
 }
 
 func (f *file) verify(s *section, b []byte) error {

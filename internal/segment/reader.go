@@ -75,6 +75,10 @@ func (r *Reader) FillAll(rows []uint32, events []*annal.Event, each func(i int))
 		r.prepare()
 	}
 	for _, row := range rows {
+		r.s.col.fetch(r.s.hotAt[row>>blockBits])
+		r.s.col.fetch(r.s.coldAt[row>>blockBits])
+	}
+	for _, row := range rows {
 		r.ahead(int(row))
 	}
 	r.codes = slices.Grow(r.codes[:0], len(rows))[:len(rows)]

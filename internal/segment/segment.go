@@ -230,16 +230,15 @@ func (s *Segment) Close() error {
 // to single rows and are most of a segment.
 func (s *Segment) ReleaseRows() {
 	for _, at := range [][]int{s.hotAt, s.saltAt} { // texts lie between codes
-		first, last := s.col.secs[at[0]], s.col.secs[at[len(at)-1]]
-		s.col.m.Release(int(first.off), int(last.off+last.size))
+		s.col.release(at[0], at[len(at)-1]+1)
 	}
 }
 
 // Release gives back the resident pages of both files.
 func (s *Segment) Release() {
-	s.col.m.Release(0, len(s.col.b))
+	s.col.release(0, len(s.col.secs))
 	if s.idx != nil {
-		s.idx.m.Release(0, len(s.idx.b))
+		s.idx.release(0, len(s.idx.secs))
 	}
 }
 

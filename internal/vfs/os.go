@@ -196,6 +196,12 @@ type osMapping struct{ b []byte }
 
 func (m *osMapping) Bytes() []byte { return m.b }
 
+// Fetch is advice, too.
+func (m *osMapping) Fetch(from, to int) {
+	from = from / os.Getpagesize() * os.Getpagesize()
+	_ = unix.Madvise(m.b[from:to], unix.MADV_WILLNEED)
+}
+
 // Release is advice: when the kernel refuses it, nothing is lost but memory. Pages
 // that reach beyond the range stay.
 func (m *osMapping) Release(from, to int) {

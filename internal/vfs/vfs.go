@@ -72,6 +72,8 @@ type File interface {
 type Mapping interface {
 	// Bytes is the file, read only, until Close.
 	Bytes() []byte
+	// Fetch begins to read Bytes()[from:to] from the disk, and does not wait.
+	Fetch(from, to int)
 	// Release gives back the resident pages that lie within Bytes()[from:to].
 	// Bytes stays valid.
 	Release(from, to int)
