@@ -56,7 +56,7 @@ fmt:
 arch: ## the shape: import tiers, sizes, comments
 	$(GO) test ./internal/arch/
 
-bench: build ## BENCH_EVENTS events over loopback HTTP, figures to BENCH_JSON; from 1 M on the last tag too
+bench: build ## BENCH_EVENTS events over loopback HTTP, figures to BENCH_JSON; from 1 M on an earlier version too (BENCH_BASE=)
 	@scripts/bench $(BENCH_EVENTS) $(BENCH_JSON) $(BENCH_FLAGS)
 
 bench-growth: build ## the same at GROWTH events, as one Markdown table in GROWTH_TABLE
