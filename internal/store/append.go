@@ -96,9 +96,9 @@ func (s *Store) fillIDs(p *pending) {
 		if !r.Duplicate {
 			e := &p.batch.Events[i]
 			r.Position, r.Seq = e.Position, e.Seq
-			r.ID = code.id(e.Position, p.received)
 		}
 	}
+	code.ids(p.receipts, p.received)
 	for _, t := range p.twins {
 		p.receipts[t.event] = p.receipts[t.first]
 		p.receipts[t.event].Duplicate = true

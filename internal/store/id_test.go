@@ -30,6 +30,41 @@ func TestIDsLeadToTheirPosition(t *testing.T) {
 	}
 }
 
+// TestIDsOfABatch checks that ids made together are those made one by one, and
+// that duplicates keep theirs.
+func TestIDsOfABatch(t *testing.T) {
+	c := newIDCode([16]byte{1, 2, 3})
+	const received = 1_790_000_000_123_456
+	for _, n := range []int{0, 1, idLanes - 1, idLanes, idLanes + 1, 5*idLanes + 3} {
+		receipts := make([]annal.Receipt, n)
+		for i := range receipts {
+			receipts[i] = annal.Receipt{Position: rand.Uint64(), Duplicate: i%7 == 3}
+		}
+		c.ids(receipts, received)
+		for i, r := range receipts {
+			want := c.id(r.Position, received)
+			if r.Duplicate {
+				want = annal.ID{}
+			}
+			if r.ID != want {
+				t.Fatalf("id %d of %d: %s, want %s", i, n, r.ID.UUID(), want.UUID())
+			}
+		}
+	}
+}
+
+func BenchmarkIDs(b *testing.B) {
+	c := newIDCode([16]byte{1, 2, 3})
+	receipts := make([]annal.Receipt, 1000)
+	for i := range receipts {
+		receipts[i].Position = uint64(i)
+	}
+	for b.Loop() {
+		c.ids(receipts, 1_790_000_000_000_000)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(receipts)), "ns/id")
+}
+
 func BenchmarkID(b *testing.B) {
 	c := newIDCode([16]byte{1, 2, 3})
 	for i := range b.N {
