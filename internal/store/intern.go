@@ -4,6 +4,8 @@ import (
 	"unsafe"
 
 	"github.com/zeebo/xxh3"
+
+	"annal"
 )
 
 // An interner gives each distinct string a code, dense from 0; "" is always 0.
@@ -13,8 +15,6 @@ type interner struct {
 	slots  []uint64 // high half of the hash and code+1; 0 is free
 	values []string
 	counts []uint32 // uses of each code
-	last   string   // the latest string, since neighbours repeat
-	code   uint32   // its code
 	arena  []byte   // where new copies go
 	bytes  int      // copied so far
 }
@@ -30,28 +30,55 @@ func newInterner() *interner {
 	return t
 }
 
-// add returns the code of s and counts one use.
-func (t *interner) add(s string) uint32 {
-	if s == t.last {
-		t.counts[t.code]++
-		return t.code
+// addUnit appends to codes those of field f of the events, at most unitRows, and
+// counts their uses. A text's slot and its copy lie anywhere in memory, so that
+// waiting for them is most of the work. One step is done for all events before
+// the next one: then the processor waits for many at once.
+func (t *interner) addUnit(codes []uint32, f annal.Field, events []*annal.Event) []uint32 {
+	var hashes [unitRows]uint64
+	for i, e := range events {
+		hashes[i] = xxh3.HashString(*e.Text(f))
 	}
-	if s == "" {
-		t.counts[0]++
-		return 0
-	}
-	h := xxh3.HashString(s)
-	i, c, ok := t.slot(h, s)
-	if !ok {
-		c = uint32(len(t.values))
-		t.values = append(t.values, t.keep(s))
-		t.counts = append(t.counts, 0)
-		t.slots[i] = h>>32<<32 | uint64(c+1)
-		if len(t.values)*2 > len(t.slots) {
-			t.grow()
+	var likely [unitRows]uint32 // the code of a text with the same hash, if the first slot has one
+	slots, mask := t.slots, uint64(len(t.slots)-1)
+	for i, h := range hashes[:len(events)] {
+		if slot := slots[h&mask]; slot>>32 == h>>32 && slot != 0 {
+			likely[i] = uint32(slot) - 1
 		}
 	}
-	t.last, t.code = t.values[c], c
+	for i, e := range events {
+		s, c := *e.Text(f), likely[i]
+		if t.values[c] != s {
+			c = t.code(hashes[i], s)
+		}
+		t.counts[c]++
+		codes = append(codes, c)
+	}
+	return codes
+}
+
+// code returns the code of s, whose hash is h, and gives it one if it has none.
+func (t *interner) code(h uint64, s string) uint32 {
+	if s == "" {
+		return 0
+	}
+	i, c, ok := t.slot(h, s)
+	if ok {
+		return c
+	}
+	c = uint32(len(t.values))
+	t.values = append(t.values, t.keep(s))
+	t.counts = append(t.counts, 0)
+	t.slots[i] = h>>32<<32 | uint64(c+1)
+	if len(t.values)*2 > len(t.slots) {
+		t.grow()
+	}
+	return c
+}
+
+// add returns the code of s and counts one use.
+func (t *interner) add(s string) uint32 {
+	c := t.code(xxh3.HashString(s), s)
 	t.counts[c]++
 	return c
 }

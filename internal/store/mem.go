@@ -156,10 +156,10 @@ func (m *memtable) addShared(f annal.Field, events []*annal.Event) {
 			m.chains[f].begin(zeros(old.links, n, size), true)
 		}
 	}
-	for _, e := range events {
-		code := in.add(*e.Text(f))
-		t.Codes = append(t.Codes, code)
-		if linked {
+	n := len(t.Codes)
+	t.Codes = in.addUnit(t.Codes, f, events)
+	if linked {
+		for _, code := range t.Codes[n:] {
 			m.chains[f].link(code)
 		}
 	}
