@@ -21,7 +21,7 @@ type parser struct {
 
 	form *form // of the entries, unless they are native or ScaiVault's
 
-	events  []annal.Event
+	events  []annal.Event // zero between their length and their capacity
 	invalid annal.InvalidError
 	refusal error  // of Allow
 	allowed string // the tenant that Allow has let pass last
@@ -41,18 +41,28 @@ type given struct{ time, outcome, severity bool }
 func (p *parser) body() {
 	switch p.r.Peek() {
 	case strictjson.Array:
-		p.events = make([]annal.Event, 0, min(MaxEvents, len(p.req.Body)/typicalEvent+1))
 		p.array()
 	case strictjson.Object:
-		p.events = make([]annal.Event, 0, min(MaxEvents, 1+bytes.Count(p.req.Body, []byte{'\n'})))
 		p.lines()
 	default:
 		p.invalid.Add(-1, "", "the body must be a JSON object, an array of objects, or objects on lines of their own")
 	}
 }
 
-// typicalEvent is about how many bytes an event of an array takes.
+// typicalEvent is about how many bytes an event takes.
 const typicalEvent = 320
+
+// grow makes room for one event more, and for as many as the body may have. What
+// it adds is zero.
+func (p *parser) grow() {
+	n := len(p.events)
+	if n == cap(p.events) {
+		events := make([]annal.Event, n, min(MaxEvents, max(2*n, len(p.req.Body)/typicalEvent+1)))
+		copy(events, p.events)
+		p.events = events
+	}
+	p.events = p.events[:n+1]
+}
 
 func (p *parser) array() {
 	p.r.Enter()
@@ -127,7 +137,7 @@ func (p *parser) one() bool {
 		p.problem("", "an event must be an object")
 		p.r.Skip()
 	} else {
-		p.events = append(p.events, annal.Event{})
+		p.grow()
 		p.e, p.given, p.texts, p.flags = &p.events[len(p.events)-1], given{}, 0, p.flags[:0]
 		p.event(start)
 	}

@@ -8,14 +8,15 @@
 // take the same way as everything else.
 //
 // The hot path is one pass over the body: texts share the body's memory, and
-// apart from the slice of events nothing is allocated for an event that needs
-// no rewriting.
+// nothing is allocated for an event that needs no rewriting: requests take turns
+// with the memory of their events.
 package ingest
 
 import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"sync"
 	"time"
 
 	"annal"
@@ -76,6 +77,7 @@ type Ingest struct {
 	log   Appender
 	now   func() time.Time
 	guard *Guard
+	rooms sync.Pool // []annal.Event's, as pointers, all of whose elements up to the capacity are zero
 }
 
 // New returns an Ingest.
@@ -113,7 +115,16 @@ type Result struct {
 // returns an *[annal.InvalidError] that lists what is wrong with them, the
 // error of Allow, or that of the log.
 func (in *Ingest) Receive(ctx context.Context, req Request) (Result, error) {
-	events, err := in.Parse(req)
+	room, _ := in.rooms.Get().(*[]annal.Event)
+	if room == nil {
+		room = new([]annal.Event)
+	}
+	events, err := in.parse(&req, *room)
+	defer func() {
+		clear(events) // whose texts hold the body
+		*room = events[:0]
+		in.rooms.Put(room)
+	}()
 	if err != nil {
 		return Result{}, err
 	}
@@ -136,21 +147,33 @@ func (in *Ingest) Receive(ctx context.Context, req Request) (Result, error) {
 
 // Parse reads the events of a request without storing them.
 func (in *Ingest) Parse(req Request) ([]annal.Event, error) {
+	events, err := in.parse(&req, nil)
+	if err != nil {
+		return nil, err
+	}
+	return events, nil
+}
+
+// parse reads the events of a request into room, which is empty and whose
+// memory is zero, or into a larger one. It returns what it has used, also with
+// an error.
+func (in *Ingest) parse(req *Request, room []annal.Event) ([]annal.Event, error) {
 	if req.Tenant == "" {
 		req.Tenant = DefaultTenant
 	}
 	p := parser{
-		req:   &req,
-		now:   in.now().UTC(),
-		guard: in.guard,
-		r:     strictjson.NewReader(req.Body, annal.MaxExtraDepth),
+		req:    req,
+		now:    in.now().UTC(),
+		guard:  in.guard,
+		r:      strictjson.NewReader(req.Body, annal.MaxExtraDepth),
+		events: room,
 	}
 	p.body()
 	switch {
 	case p.refusal != nil:
-		return nil, p.refusal
+		return p.events, p.refusal
 	case len(p.invalid.Problems) > 0:
-		return nil, &p.invalid
+		return p.events, &p.invalid
 	}
 	return p.events, nil
 }
