@@ -130,22 +130,25 @@ func (r *Reader) Name() (string, bool) {
 // compactName is Name where there is neither white space nor an escape nor an
 // end, as in nearly all JSON. Otherwise it reads nothing.
 func (r *Reader) compactName() (string, bool) {
-	i := r.pos
-	if r.err != nil || i >= len(r.src) {
+	i, src := r.pos, r.src
+	if r.err != nil || i >= len(src) {
 		return "", false
 	}
 	if !r.first {
-		if r.src[i] != ',' {
+		if src[i] != ',' {
 			return "", false
 		}
 		i++
 	}
-	name, colon, ok := r.canonicalName(i)
-	if !ok {
+	if i >= len(src) || src[i] != '"' {
 		return "", false
 	}
-	r.named, r.pos, r.first = i, colon+1, false
-	return name, true
+	end := plain(src, i+1)
+	if end+1 >= len(src) || src[end] != '"' || src[end+1] != ':' {
+		return "", false
+	}
+	r.named, r.pos, r.first = i, end+2, false
+	return r.str(i+1, end), true
 }
 
 // Twice notes that the name read last occurred before in its object.
