@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"annal"
+	"annal/internal/corpus"
 	"annal/internal/identity"
 )
 
@@ -357,6 +358,7 @@ func TestNoRouteWorksWithoutItsScope(t *testing.T) {
 }
 
 func FuzzCursor(f *testing.F) {
+	corpus.Seed(f)
 	w := newWorld(f)
 	page := annal.Page{Next: &annal.Mark{Time: 5, Position: 9}, Below: 12}
 	q := annal.Query{Text: "x"}
@@ -379,6 +381,7 @@ func FuzzCursor(f *testing.F) {
 }
 
 func FuzzParams(f *testing.F) {
+	corpus.Seed(f)
 	w := newWorld(f)
 	w.put(event("read", "user:a", "p", 0))
 	all := w.super()

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"annal/internal/corpus"
 )
 
 // What Pydantic 2 makes of integers in a query string.
@@ -69,6 +71,7 @@ func TestS4_12_TimesAsPydanticReadsThem(t *testing.T) {
 }
 
 func FuzzPydantic(f *testing.F) {
+	corpus.Seed(f)
 	for _, v := range []string{"1_000", " 5 ", "1.0", "-07", "2026-04-23T12:00:00.5+02:00", "1776945600.25", "\u2212", "0_", "2026-04-23T12:00:00.123456789Z"} {
 		f.Add(v)
 	}

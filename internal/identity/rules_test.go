@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"annal/internal/corpus"
 )
 
 func permission(effect string, subjects, resources, actions []string) Permission {
@@ -144,6 +146,7 @@ func TestPoliciesThatAreRefused(t *testing.T) {
 
 // Whatever passes Check compiles, and deciding never panics.
 func FuzzPatterns(f *testing.F) {
+	corpus.Seed(f)
 	for _, s := range []string{"audit", "<.*>", "a<b|c>d<e>", "<<x>>", `<\d+>`, "<[>]>", "<(?i)a>", `<\>>`, "<(?P<n>a)>"} {
 		f.Add(s, "audit")
 	}

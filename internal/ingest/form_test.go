@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"annal"
+	"annal/internal/corpus"
 )
 
 func receiveForm(t *testing.T, f Format, body string) annal.Event {
@@ -136,6 +137,7 @@ func TestFormProblems(t *testing.T) {
 // FuzzForms holds that what is received in a dialect's form may be stored, and
 // that refusals name a problem.
 func FuzzForms(f *testing.F) {
+	corpus.Seed(f)
 	f.Add(`{"principal":"users:a","action":"POST","path":"token","status":0,"principalItemId":"x","z":{"a":1}}`, uint8(DSV))
 	f.Add(`{"actor":{"id":"a","name":"a"},"event_type":"x.failed","resource":{"id":"r"},"details":{"password":"x"}}`, uint8(CertifyClouds))
 	f.Add(`{"actor_id":"a","action":"x","result":"failure","http":{"status":403},"details":{"z":1},"z":2}`, uint8(ScaiKey))

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"annal"
+	"annal/internal/corpus"
 	"annal/internal/strictjson"
 )
 
@@ -36,6 +37,7 @@ func checkStorable(t *testing.T, e *annal.Event) {
 // FuzzReceive holds that what is received may be stored, that what is shown of
 // it is received as the same event, and that refusals name a problem.
 func FuzzReceive(f *testing.F) {
+	corpus.Seed(f)
 	f.Add(fullEvent, false)
 	f.Add("["+fullEvent+","+fullEvent+"]", false)
 	f.Add(fullEvent+"\n{\"a\n"+fullEvent, false)
@@ -100,28 +102,36 @@ func fuzzSource(f *testing.F, format string, seeds ...string) {
 }
 
 func FuzzVault(f *testing.F) {
+	corpus.Seed(f)
 	fuzzSource(f, FormatVault, vaultRequest+"\n"+vaultResponse, vaultResponse, strings.Replace(vaultRequest, `"id"`, `"ix"`, 1))
 }
 
 func FuzzKubernetes(f *testing.F) {
+	corpus.Seed(f)
 	fuzzSource(f, FormatKubernetes,
 		`{"auditID":"a","stage":"ResponseStarted","verb":"get","objectRef":{"resource":"secrets","name":"n"},"responseObject":{"data":{"a":"b"}}}`+"\n"+
 			`{"auditID":"a","stage":"ResponseComplete","user":{"username":"u"},"sourceIPs":["1","2"],"requestObject":[{"value":{"a":1}}],"responseStatus":{"code":403}}`)
 }
 
 func FuzzCloudTrail(f *testing.F) {
+	corpus.Seed(f)
 	fuzzSource(f, FormatCloudTrail, `{"Records":[{"eventName":"X","eventID":"e","userIdentity":{"type":"Root"},"requestParameters":{"bucketName":"b","key":"k"}}]}`)
 }
 
-func FuzzNativeFile(f *testing.F) { fuzzSource(f, FormatNative, fullEvent, "["+fullEvent+"]") }
+func FuzzNativeFile(f *testing.F) {
+	corpus.Seed(f)
+	fuzzSource(f, FormatNative, fullEvent, "["+fullEvent+"]")
+}
 
 func FuzzScaiVaultFile(f *testing.F) {
+	corpus.Seed(f)
 	fuzzSource(f, FormatScaiVault, `{"timestamp":"2026-01-01","action":"read","secret_path":"a/b","identity_id":"user:a","success":true,"x":1}`)
 }
 
 // FuzzGuard holds that cleaning is idempotent, keeps the form canonical, and
 // that the quick check misses nothing that the tree would find.
 func FuzzGuard(f *testing.F) {
+	corpus.Seed(f)
 	for _, s := range []string{`{"password":"x"}`, `{"a":["amqp://u:p\"w@h",{"name":"token","value":"x"}]}`, `{"k":"hvs.` + fake24 + `"}`} {
 		f.Add(s)
 	}

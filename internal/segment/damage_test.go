@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"annal"
+	"annal/internal/corpus"
 	"annal/internal/vfs"
 )
 
@@ -350,6 +351,7 @@ func TestBuildSurvivesCrashes(t *testing.T) {
 }
 
 func FuzzOpen(f *testing.F) {
+	corpus.Seed(f)
 	m := newModel(rand.New(rand.NewPCG(12, 12)), mix{rows: 60, tenants: 2, shuffled: true, templated: true})
 	disk, s := built(f, m)
 	name := s.Name()

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"annal"
+	"annal/internal/corpus"
 )
 
 func TestCanonicalForms(t *testing.T) {
@@ -137,6 +138,7 @@ func ours(err error) bool {
 // jsontext but for our named rules, the canonical form is the same, it is a
 // fixed point, and the quick check agrees with the tree.
 func FuzzAgainstJSONText(f *testing.F) {
+	corpus.Seed(f)
 	for _, s := range []string{
 		`{"b":[1,2.50,-0,1e3],"a":"x\u00e9\ud83d\ude00\n"}`, `{"":{"":""}}`, `[true,false,null]`, `"\/"`, `1.7976931348623157e308`,
 		`{"a":1,"\u0061":2}`, `"\ud800"`, "\"\xc0\"", `[1,]`, `-`, `123456789012345678`, "{\"\uE000\":1,\"😀\":2}", `0.000001`, `4.5e-7`, `1e21`,
@@ -168,6 +170,7 @@ func FuzzAgainstJSONText(f *testing.F) {
 }
 
 func FuzzNumbers(f *testing.F) {
+	corpus.Seed(f)
 	f.Add(1.5)
 	f.Add(1e21)
 	f.Add(-1e-7)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"annal/internal/corpus"
 	"annal/internal/vfs"
 	"annal/internal/wal"
 )
@@ -52,6 +53,7 @@ func TestFormatIsAsDrawn(t *testing.T) {
 // Whatever a file holds, it opens without a panic, gives records in order, and
 // gives the same ones again.
 func FuzzReadFile(f *testing.F) {
+	corpus.Seed(f)
 	disk := vfs.NewMem(1)
 	cfg := config(disk)
 	fillLog(f, cfg, 10)
