@@ -104,8 +104,8 @@ func (t *tail) read(r io.Reader, alive func()) error {
 			id, data = field(line, id, data)
 			continue
 		}
-		if len(data) > 0 {
-			if err := t.fn(data); err != nil {
+		if len(data) > 1 {
+			if err := t.fn(data[:len(data)-1]); err != nil {
 				return &stopError{err}
 			}
 		}
@@ -117,7 +117,8 @@ func (t *tail) read(r io.Reader, alive func()) error {
 	return nil
 }
 
-// field adds one line of a server-sent event to its id and data.
+// field adds one line of a server-sent event to its id and data, each line of
+// which ends with a line feed.
 func field(line []byte, id string, data []byte) (string, []byte) {
 	name, value, _ := bytes.Cut(line, []byte(":"))
 	value = bytes.TrimPrefix(value, []byte(" "))
@@ -125,10 +126,7 @@ func field(line []byte, id string, data []byte) (string, []byte) {
 	case "id":
 		id = string(value)
 	case "data":
-		if len(data) > 0 {
-			data = append(data, '\n')
-		}
-		data = append(data, value...)
+		data = append(append(data, value...), '\n')
 	}
 	return id, data
 }
