@@ -30,7 +30,7 @@ type op struct {
 	fetches atomic.Int64
 }
 
-func newOP(t *testing.T) *op {
+func newOP(t testing.TB) *op {
 	p := &op{}
 	p.Server = httptest.NewServer(p)
 	t.Cleanup(p.Close)
@@ -58,7 +58,7 @@ func (p *op) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // rotate replaces the keys by a new one.
-func (p *op) rotate(t *testing.T, kid string, alg jose.SignatureAlgorithm) {
+func (p *op) rotate(t testing.TB, kid string, alg jose.SignatureAlgorithm) {
 	t.Helper()
 	var key crypto.Signer
 	var err error
@@ -111,7 +111,7 @@ func signWith(t *testing.T, key jose.SigningKey, typ string, claims map[string]a
 }
 
 // trusting opens a store that trusts p for acme and for the partner "mine".
-func trusting(t *testing.T, c *clock, p *op) (*Store, Chain) {
+func trusting(t testing.TB, c *clock, p *op) (*Store, Chain) {
 	t.Helper()
 	s := open(t, t.TempDir(), c)
 	for _, tenant := range []Tenant{{ID: "acme"}, {ID: "other"}, {ID: "ours", Partner: "mine"}} {
