@@ -16,7 +16,7 @@ var logID = [16]byte{1, 2, 3}
 // contents is what a book holds: bucket, slash, key → value.
 type contents map[string]string
 
-func read(t *testing.T, b *Book) contents {
+func read(t testing.TB, b *Book) contents {
 	t.Helper()
 	all := contents{}
 	err := b.View(func(tx *Tx) error {
@@ -45,7 +45,7 @@ func read(t *testing.T, b *Book) contents {
 
 // filled makes a book by random work, of enough records that it has branches,
 // long values and free pages.
-func filled(t *testing.T, name string, rnd *rand.Rand, rounds int) contents {
+func filled(t testing.TB, name string, rnd *rand.Rand, rounds int) contents {
 	t.Helper()
 	b, err := Open(name, logID)
 	if err != nil {
