@@ -55,6 +55,14 @@ func reportTooLong(why string) error {
 
 // certifyPages sets the entries that a selects.
 func (c *Call) certifyPages(a *Ask) ([]byte, error) {
+	pages, err := c.setEntries(a)
+	if errors.Is(err, pdf.ErrTooLong) {
+		return nil, reportTooLong(fmt.Sprintf("a PDF has at most %d pages and the entries that the filters select need more", pdf.MaxPages))
+	}
+	return pages, err
+}
+
+func (c *Call) setEntries(a *Ask) ([]byte, error) {
 	report, err := pdf.New(c.certifyHeading(a), reportColumns())
 	if err != nil {
 		return nil, err
@@ -69,14 +77,10 @@ func (c *Call) certifyPages(a *Ask) ([]byte, error) {
 		}
 		return report.Add(reportRow(e)...)
 	})
-	var pages []byte
-	if err == nil {
-		pages, err = report.Bytes()
+	if err != nil {
+		return nil, err
 	}
-	if errors.Is(err, pdf.ErrTooLong) {
-		return nil, reportTooLong(fmt.Sprintf("a PDF has at most %d pages and the entries that the filters select need more", pdf.MaxPages))
-	}
-	return pages, err
+	return report.Bytes()
 }
 
 func reportColumns() []pdf.Column {

@@ -38,7 +38,7 @@ var (
 )
 
 // first opens the first page: the title and the facts.
-func (r *Report) first() {
+func (r *Report) first() error {
 	r.out.AddPage()
 	r.y = margin + 6
 	r.text(margin, r.y, "B", titleSize, accent, shown(r.heading.Title, r.drawn.has))
@@ -46,9 +46,12 @@ func (r *Report) first() {
 	r.line(margin, r.y, pageWidth-margin, accent, 0.5)
 	r.y += 5.5
 	for _, f := range r.heading.Facts {
-		r.text(margin, r.y, "", factSize, faint, f.Name)
+		r.text(margin, r.y, "", factSize, faint, shown(f.Name, r.drawn.has))
 		for _, line := range r.lines(f.Value, factSize, pageWidth-margin-factLeft) {
 			if r.y > bottom {
+				if r.out.PageCount() >= MaxPages {
+					return ErrTooLong
+				}
 				r.out.AddPage()
 				r.y = margin + factHeight
 			}
@@ -57,10 +60,10 @@ func (r *Report) first() {
 		}
 	}
 	if r.y+headHeight+lineHeight+2*above > bottom {
-		r.out.AddPage()
-		r.y = margin
+		return r.turn()
 	}
 	r.heads()
+	return r.out.Error()
 }
 
 // turn begins the next page.
@@ -79,7 +82,7 @@ func (r *Report) heads() {
 	r.out.SetFillColor(int(accent[0]), int(accent[1]), int(accent[2]))
 	r.out.Rect(margin, r.y, pageWidth-2*margin, headHeight, "F")
 	for i, c := range r.columns {
-		r.text(r.lefts[i]+padding, r.y+4.3, "B", bodySize, white, c.Name)
+		r.text(r.lefts[i]+padding, r.y+4.3, "B", bodySize, white, shown(c.Name, r.drawn.has))
 	}
 	r.y += headHeight
 }

@@ -59,7 +59,8 @@ type Report struct {
 	running map[rune]float64 // widths of characters in the regular font at size 1
 }
 
-// New begins a report. It has no fewer than one column.
+// New begins a report. It has no fewer than one column. Its error is
+// [ErrTooLong], when the heading alone is, or the library's.
 func New(h Heading, columns []Column) (*Report, error) {
 	if len(columns) == 0 {
 		return nil, errors.New("pdf: a report needs columns")
@@ -73,14 +74,13 @@ func New(h Heading, columns []Column) (*Report, error) {
 	r.out.SetCreationDate(h.Made.UTC())
 	r.out.SetModificationDate(h.Made.UTC())
 	r.out.SetProducer("annal", true)
-	r.out.SetTitle(h.Title, true)
+	r.out.SetTitle(shown(h.Title, drawn.has), true) // the library panics at text that is no UTF-8
 	r.out.SetLang("en")
 	r.out.SetAutoPageBreak(false, 0)
 	r.out.AddUTF8FontFromBytes(family, "", []byte(regularFont))
 	r.out.AddUTF8FontFromBytes(family, "B", []byte(boldFont))
 	r.divide()
-	r.first()
-	return r, r.out.Error()
+	return r, r.first()
 }
 
 // divide gives each column its share of the page.
