@@ -61,8 +61,7 @@ func Check(cfg Config) (r Report, err error) {
 func (r *Report) problem(err error) { r.Problems = append(r.Problems, err.Error()) }
 
 func (s *Store) checkManifest(r *Report) (manifest, error) {
-	m := manifest{Seqs: map[string]uint64{}}
-	err := readState(s.fs, s.path(manifestFile), &m)
+	m, err := s.readManifest()
 	var damage *DamageError
 	switch {
 	case err == nil:

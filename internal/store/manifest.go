@@ -36,8 +36,7 @@ type lostSegment struct {
 // openManifest reads the manifest, or makes it anew from the segments when it
 // is missing or damaged: they describe themselves.
 func (s *Store) openManifest() (manifest, error) {
-	m := manifest{Seqs: map[string]uint64{}}
-	err := readState(s.fs, s.path(manifestFile), &m)
+	m, err := s.readManifest()
 	var damage *DamageError
 	switch {
 	case err == nil:
@@ -52,6 +51,38 @@ func (s *Store) openManifest() (manifest, error) {
 		err = writeState(s.fs, s.path(manifestFile), m)
 	}
 	return m, err
+}
+
+// readManifest reads the manifest. One that is impossible is damaged, whatever
+// its checksum says.
+func (s *Store) readManifest() (manifest, error) {
+	m := manifest{Seqs: map[string]uint64{}}
+	if err := readState(s.fs, s.path(manifestFile), &m); err != nil {
+		return m, err
+	}
+	if !m.possible() {
+		return m, &DamageError{File: s.path(manifestFile), Problem: "it contradicts itself"}
+	}
+	return m, nil
+}
+
+// possible reports whether segments are named as they should be, follow one
+// another, and end before Next, as what was lost does.
+func (m *manifest) possible() bool {
+	end := uint64(0)
+	for _, e := range m.Segments {
+		first, last, _, ok := segment.ParseName(e.Name)
+		if !ok || first != e.First || last != e.Last || first < end || last >= m.Next || e.Rows < 1 {
+			return false
+		}
+		end = last + 1
+	}
+	for _, l := range m.Lost {
+		if l.First > l.Last || l.Last >= m.Next {
+			return false
+		}
+	}
+	return m.Seqs != nil
 }
 
 func (s *Store) rebuildManifest() (manifest, error) {
