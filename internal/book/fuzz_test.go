@@ -18,16 +18,13 @@ import (
 // file's end on modulo its size, and what is put there.
 //
 //	place u32 │ how many u8 │ bytes
-func patched(b, patches []byte) []byte {
-	b = bytes.Clone(b)
+func patched(file, patches []byte) []byte {
+	b := bytes.Clone(file)
 	for len(patches) > 5 {
 		at, n := int(binary.LittleEndian.Uint32(patches))%len(b), int(patches[4])
 		n = min(n, len(patches)-5, len(b)-at)
 		copy(b[at:], patches[5:5+n])
 		patches = patches[5+n:]
-		if n == 0 {
-			break
-		}
 	}
 	return b
 }

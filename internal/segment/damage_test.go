@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"annal"
-	"annal/internal/corpus"
 	"annal/internal/vfs"
 )
 
@@ -348,34 +347,4 @@ func TestBuildSurvivesCrashes(t *testing.T) {
 			t.Fatalf("seed %d: Build returned and the crash took the segment", seed)
 		}
 	}
-}
-
-func FuzzOpen(f *testing.F) {
-	corpus.Seed(f)
-	m := newModel(rand.New(rand.NewPCG(12, 12)), mix{rows: 60, tenants: 2, shuffled: true, templated: true})
-	disk, s := built(f, m)
-	name := s.Name()
-	col, idx := contents(f, disk, name+ColSuffix), contents(f, disk, name+IdxSuffix)
-	f.Add([]byte(col), []byte(idx))
-	f.Add([]byte(col[:len(col)/2]), []byte(idx))
-	f.Add([]byte(col), []byte(idx[:100]))
-	want := m.sorted()
-	f.Fuzz(func(t *testing.T, col, idx []byte) {
-		disk := vfs.NewMem(1)
-		if err := disk.MkdirAll("d"); err != nil {
-			t.Fatal(err)
-		}
-		put(t, disk, name+ColSuffix, string(col))
-		put(t, disk, name+IdxSuffix, string(idx))
-		Verify(disk, "d", name, testLog)
-		got, err := reopen(disk, name)
-		if err != nil {
-			return
-		}
-		for row := range want {
-			if row >= len(got) || got[row] != want[row] {
-				t.Fatalf("row %d reads differently, without an error", row)
-			}
-		}
-	})
 }

@@ -50,6 +50,21 @@ func TestFormatIsAsDrawn(t *testing.T) {
 	}
 }
 
+// patched returns a file with bytes replaced: each patch is a place, from the
+// file's end on modulo its size, and what is put there.
+//
+//	place u32 │ how many u8 │ bytes
+func patched(file, patches []byte) []byte {
+	b := bytes.Clone(file)
+	for len(patches) > 5 {
+		at, n := int(binary.LittleEndian.Uint32(patches))%len(b), int(patches[4])
+		n = min(n, len(patches)-5, len(b)-at)
+		copy(b[at:], patches[5:5+n])
+		patches = patches[5+n:]
+	}
+	return b
+}
+
 // Whatever a file holds, it opens without a panic, gives records in order, and
 // gives the same ones again.
 func FuzzReadFile(f *testing.F) {
@@ -59,12 +74,13 @@ func FuzzReadFile(f *testing.F) {
 	fillLog(f, cfg, 10)
 	files := capture(f, disk)
 	name, fileSize := files.logs()[0], len(files[files.logs()[0]])
-	f.Add(files[name], false, uint64(0))
-	f.Add(files[name], true, uint64(7))
-	f.Add(files[name][:5000], true, uint64(0))
-	f.Add([]byte{}, false, uint64(1))
-	f.Fuzz(func(t *testing.T, b []byte, seal bool, from uint64) {
+	f.Add([]byte{}, uint64(fileSize), false, uint64(0))
+	f.Add([]byte{44, 16, 0, 0, 1, 0xff}, uint64(fileSize), true, uint64(7)) // the length of a record
+	f.Add([]byte{32, 0, 0, 0, 1, 0xff, 16, 16, 0, 0, 2, 9, 9}, uint64(5000), true, uint64(0))
+	f.Add([]byte{}, uint64(0), false, uint64(1))
+	f.Fuzz(func(t *testing.T, patches []byte, size uint64, seal bool, from uint64) {
 		name := name
+		b := patched(files[name], patches)[:size%uint64(fileSize+1)]
 		if seal {
 			name, b = sealed(b, cfg.LogID)
 		}
