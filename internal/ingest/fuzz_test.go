@@ -2,9 +2,13 @@ package ingest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -56,23 +60,30 @@ func FuzzReceive(f *testing.F) {
 			}
 			return
 		}
-		var shown []byte
-		for i := range k.events {
-			checkStorable(t, &k.events[i])
-			shown = append(k.events[i].AppendJSON(shown), '\n')
-		}
-		first := k.events
-		k.events = nil
-		if _, err := in.Receive(t.Context(), Request{Body: shown}); err != nil {
-			t.Fatalf("%s: %v", shown, err)
-		}
-		for i := range first {
-			first[i].Untimed = false // the second time it has one
-		}
-		if diff := cmp.Diff(first, k.events); diff != "" {
-			t.Fatalf("(-first +again):\n%s", diff)
-		}
+		checkShown(t, in, k)
 	})
+}
+
+// checkShown holds that the events of k may be stored, and that what is shown of
+// them is received as the same events.
+func checkShown(t *testing.T, in *Ingest, k *keep) {
+	t.Helper()
+	var shown []byte
+	for i := range k.events {
+		checkStorable(t, &k.events[i])
+		shown = append(k.events[i].AppendJSON(shown), '\n')
+	}
+	first := k.events
+	k.events = nil
+	if _, err := in.Receive(t.Context(), Request{Body: shown}); err != nil {
+		t.Fatalf("%s: %v", shown, err)
+	}
+	for i := range first {
+		first[i].Untimed = false // the second time it has one
+	}
+	if diff := cmp.Diff(first, k.events); diff != "" {
+		t.Fatalf("(-first +again):\n%s", diff)
+	}
 }
 
 func fuzzSource(f *testing.F, format string, seeds ...string) {
@@ -126,6 +137,43 @@ func FuzzNativeFile(f *testing.F) {
 func FuzzScaiVaultFile(f *testing.F) {
 	corpus.Seed(f)
 	fuzzSource(f, FormatScaiVault, `{"timestamp":"2026-01-01","action":"read","secret_path":"a/b","identity_id":"user:a","success":true,"x":1}`)
+}
+
+// FuzzStream holds that what a stream is read as depends on neither how it comes
+// nor whether it is packed.
+func FuzzStream(f *testing.F) {
+	corpus.Seed(f)
+	for _, s := range []string{
+		fullEvent + "\n{\n" + fullEvent, "[" + fullEvent + ",5," + fullEvent + "]x", vaultRequest + "\r\n" + vaultResponse, "\x1f\x8b\x08", " \n[[{\"a\":1}]]",
+		`{"Records":[{"eventName":"X","eventSource":"s"},{]}`, `{"auditID":"a","stage":"ResponseComplete","verb":"get","user":{"username":"u"}}`,
+		`{"identity_id":"a","action":"x","success":true}` + "\n" + `{"identity_id":"b"`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		read := func(r io.Reader) (all []byte, said string) {
+			counts, err := Decode(FormatAuto, r, func(e *annal.Event) error {
+				all = append(AppendNative(all, e), '\n')
+				return nil
+			})
+			return all, fmt.Sprintf("%+v, %v", counts, err)
+		}
+		all, said := read(strings.NewReader(text))
+		if slowly, saidSlowly := read(iotest.OneByteReader(strings.NewReader(text))); string(slowly) != string(all) || saidSlowly != said {
+			t.Errorf("%q is read as %s (%s), and byte by byte as %s (%s)", text, all, said, slowly, saidSlowly)
+		}
+		if strings.HasPrefix(text, "\x1f\x8b") {
+			return // packed already
+		}
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		if _, err := io.WriteString(z, text); err != nil || z.Close() != nil {
+			t.Fatal(err)
+		}
+		if unpacked, saidUnpacked := read(&packed); string(unpacked) != string(all) || saidUnpacked != said {
+			t.Errorf("%q is read as %s (%s), and from gzip as %s (%s)", text, all, said, unpacked, saidUnpacked)
+		}
+	})
 }
 
 // FuzzGuard holds that cleaning is idempotent, keeps the form canonical, and
