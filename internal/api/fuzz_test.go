@@ -15,9 +15,9 @@ import (
 	"annal/internal/corpus"
 )
 
-// worldlyBodies is how many bodies a world takes in before another begins: what
-// it keeps grows with each.
-const worldlyBodies = 5000
+// manyBodies is how many bodies a world takes in before its logs, which keep them
+// all, begin anew.
+const manyBodies = 5000
 
 // FuzzBodies holds that whatever is sent to whichever route is answered as the
 // document says, is never our fault, and leaves the changes recorded.
@@ -50,14 +50,15 @@ func FuzzBodies(f *testing.F) {
 		f.Add(x[0], x[1], x[2], x[3])
 	}
 	w := newWorld(f)
-	left := worldlyBodies
+	left := manyBodies
 	f.Fuzz(func(t *testing.T, method, path, body, mediaType string) {
 		u, err := url.Parse(path)
 		if err != nil || !strings.HasPrefix(path, "/") || strings.HasSuffix(u.Path, "/tail") || !knownMethod(method) {
 			return
 		}
 		if left--; left < 0 {
-			w, left = newWorld(f), worldlyBodies
+			w.empty()
+			left = manyBodies
 		}
 		w.t = t
 		r := httptest.NewRequest(method, "/", strings.NewReader(body))

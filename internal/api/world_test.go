@@ -50,8 +50,6 @@ type token struct{ secret string }
 func newWorld(t testing.TB) *world {
 	w := &world{t: t, check: newChecker(t), tokens: map[string]token{}}
 	w.clock.Store(noon.UnixNano())
-	w.log = annaltest.New(w.now)
-	w.reads = annaltest.New(w.now)
 	store, err := auth.Open(auth.Config{Dir: t.TempDir(), Now: w.now, Rand: rand.Reader})
 	if err != nil {
 		t.Fatal(err)
@@ -69,12 +67,19 @@ func newWorld(t testing.TB) *world {
 		}
 	})
 	w.cfg = Config{
-		Reader: w.log, Ingest: ingester{ingest.New(ingest.Config{Log: w.log, Now: w.now})},
 		Auth: authority{store, auth.Chain{store, store.Signed()}}, CursorKey: []byte("the key of the test's cursors 32"), Now: w.now,
-		Access: reads{w.reads}, Directory: store, Destinations: destinations{w.siems},
+		Directory: store, Destinations: destinations{w.siems},
 	}
-	w.restart()
+	w.empty()
 	return w
+}
+
+// empty gives the world new logs, with nothing in them.
+func (w *world) empty() {
+	w.log, w.reads = annaltest.New(w.now), annaltest.New(w.now)
+	w.cfg.Reader, w.cfg.Access = w.log, reads{w.reads}
+	w.cfg.Ingest = ingester{ingest.New(ingest.Config{Log: w.log, Now: w.now})}
+	w.restart()
 }
 
 // restart serves anew, say after cfg was changed.
