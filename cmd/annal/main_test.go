@@ -18,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"annal/internal/annaltest"
 	"annal/internal/segment"
 	"annal/internal/server"
 )
@@ -49,8 +50,14 @@ func TestMain(m *testing.M) {
 	case blocks:
 		os.Exit(sizedMain(server.Deps{SegmentRows: blocksSegment}))
 	}
-	testscript.Main(m, map[string]func(){"annal": main})
+	testscript.Main(raced{m}, map[string]func(){"annal": main})
 }
+
+// raced are tests that start annal in processes of their own.
+type raced struct{ tests *testing.M }
+
+// Run runs them.
+func (r raced) Run() int { return annaltest.Main(r.tests) }
 
 // sizedMain is main with files of other sizes.
 func sizedMain(sizes server.Deps) int {
@@ -71,6 +78,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			env.Setenv("LISTEN", address)
+			env.Setenv(annaltest.RaceEnv, os.Getenv(annaltest.RaceEnv))
 			env.Setenv("ANNAL_SERVER", "http://"+address)
 			samples, err := filepath.Abs(filepath.Join("..", "..", "samples"))
 			env.Setenv("SAMPLES", samples)

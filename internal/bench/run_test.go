@@ -5,19 +5,26 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"annal/internal/annaltest"
 )
 
-// buildAnnal builds the program under test.
+func TestMain(m *testing.M) { os.Exit(annaltest.Main(m)) }
+
+// buildAnnal builds the program under test, for the race detector if that looks
+// at the test.
 func buildAnnal(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "annal")
-	if out, err := exec.Command("go", "build", "-o", binary, "annal/cmd/annal").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", binary, fmt.Sprintf("-race=%v", annaltest.Raced), "annal/cmd/annal")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build annal: %v\n%s", err, out)
 	}
 	return binary

@@ -1,0 +1,6 @@
+//go:build race
+
+package annaltest
+
+// Raced says whether the race detector looks on.
+const Raced = true
