@@ -18,6 +18,8 @@ GROWTH_TABLE ?= bin/growth.md
 PEERS_FLAGS  ?=
 FAULTS       := KillNine|Failing|Trouble|ReadOnly|SecondServer|Standstill|Spoiled|Foreign|Crowds|Hostile
 FUZZTIME     ?= 10m
+FUZZ         ?= .
+TAGS         ?=
 MINUTES      ?= 60
 
 .PHONY: help build demo demo-stop test test-race check lint fmt arch deps bench bench-growth bench-peers profile fuzz crash soak clean
@@ -40,8 +42,8 @@ deps: ## fetch what the tests need, once
 test: deps build ## every test, those against real counterparts included
 	$(GO) test -tags integration -timeout 15m $(PKGS)
 
-test-race: ## every test that needs Go alone, under the race detector
-	$(GO) test -race -timeout 20m $(PKGS)
+test-race: ## every test that needs Go alone, under the race detector with all it starts (TAGS=integration: make test's)
+	$(GO) test -race -tags '$(TAGS)' -timeout 25m $(PKGS)
 
 check: build lint arch ## everything a machine can say without running the program
 
@@ -68,8 +70,8 @@ bench-peers: build ## the same events and questions for SQLite, DuckDB, PostgreS
 profile: build ## a new cmd/annal/default.pgo, which the compiler optimises by
 	@scripts/profile
 
-fuzz: ## every fuzzer for FUZZTIME
-	@scripts/fuzz $(FUZZTIME)
+fuzz: ## every fuzzer (or FUZZ='FuzzCursor|FuzzParams') for FUZZTIME; what is new goes into testdata/corpus
+	@scripts/fuzz $(FUZZTIME) '$(FUZZ)'
 
 # The faults of make test, more of each: 500 kills, 102,000 power cuts, every failing call, a minute's standstill.
 crash: deps ## every fault, at length (about half an hour)
