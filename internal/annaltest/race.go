@@ -11,7 +11,7 @@ import (
 // slower is how many times fewer cases a law tries under the race detector,
 // which makes each about as many times slower. It looks for races between
 // goroutines, which the first cases have as well as the last.
-const slower = 8
+const slower = 4
 
 // Cases is how many of n cases a test tries: all, or under the race detector
 // fewer, but one.

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"annal/internal/annaltest"
 )
 
 // asked is one question in the words of each dialect, by the route that takes
@@ -50,7 +52,7 @@ func drawAsked(t *rapid.T) asked {
 func TestNumberedDialectsAgreeOnQuestions(t *testing.T) {
 	w := newWorld(t)
 	acme := w.of("acme")
-	rapid.Check(t, func(rt *rapid.T) {
+	annaltest.Check(t, func(rt *rapid.T) {
 		for range rapid.IntRange(0, 5).Draw(rt, "events") {
 			w.put(drawEvent(rt))
 		}

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"annal"
+	"annal/internal/annaltest"
 )
 
 // dsvEvent is the record of the seed's table.
@@ -185,7 +186,7 @@ func drawRecord(t *rapid.T) annal.Event {
 func TestS2_15_FiltersSelectWhatTheyShow(t *testing.T) {
 	w := newWorld(t)
 	acme := w.of("acme")
-	rapid.Check(t, func(rt *rapid.T) {
+	annaltest.Check(t, func(rt *rapid.T) {
 		for n := rapid.IntRange(0, 4).Draw(rt, "events"); n > 0 && w.log.End() < annal.MaxPage; n-- {
 			w.put(drawRecord(rt))
 		}

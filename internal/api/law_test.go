@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"annal"
+	"annal/internal/annaltest"
 	"annal/internal/corpus"
 	"annal/internal/identity"
 )
@@ -98,7 +99,7 @@ func (w *world) walk(by token, target, list string, params url.Values) []string 
 func TestDialectsAgree(t *testing.T) {
 	w := newWorld(t)
 	acme := w.of("acme")
-	rapid.Check(t, func(rt *rapid.T) {
+	annaltest.Check(t, func(rt *rapid.T) {
 		for range rapid.IntRange(0, 5).Draw(rt, "events") {
 			w.put(drawEvent(rt))
 		}
@@ -265,7 +266,7 @@ func TestNoRouteAnswersAnotherTenant(t *testing.T) {
 		if x[0] != "GET" || strings.HasSuffix(pattern, "/tail") || x[2] != "audit:read" && x[2] != "audit:export" {
 			continue
 		}
-		for _, query := range queries {
+		for _, query := range queries[:annaltest.Cases(len(queries))] {
 			for _, accept := range []string{"", "application/x-ndjson", "text/csv"} {
 				if own := w.get(acmes, x[1]+query, "Accept", accept); own.Code == 200 && !strings.Contains(query, "limit") {
 					own.unzip()

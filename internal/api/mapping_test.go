@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"annal"
+	"annal/internal/annaltest"
 )
 
 var update = commandline.Bool("update", false, "write what is found out into docs/mapping.md")
@@ -157,7 +158,7 @@ func TestEntriesReadBackIdentically(t *testing.T) {
 		s := &forms[i]
 		t.Run(s.name, func(t *testing.T) {
 			from, to, round := newWorld(t), newWorld(t), 0
-			rapid.Check(t, func(rt *rapid.T) {
+			annaltest.Check(t, func(rt *rapid.T) {
 				round++
 				tenant := fmt.Sprint("acme-", round)
 				var events []map[string]any

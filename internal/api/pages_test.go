@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"annal"
+	"annal/internal/annaltest"
 )
 
 // numberedPage asks for the page of n events from the given place on.
@@ -87,7 +88,7 @@ func pagesOf(w *world, x numberedPage, by token, n, total int, between func()) [
 func TestNumberedPagesAgreeWithCursors(t *testing.T) {
 	w := newWorld(t)
 	acme := w.of("acme")
-	rapid.Check(t, func(rt *rapid.T) {
+	annaltest.Check(t, func(rt *rapid.T) {
 		for range rapid.IntRange(0, 9).Draw(rt, "events") {
 			w.put(drawEvent(rt))
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"annal"
+	"annal/internal/annaltest"
 	"annal/internal/vfs"
 )
 
@@ -304,7 +305,7 @@ func TestBuildOnAFailingDisk(t *testing.T) {
 func TestBuildSurvivesCrashes(t *testing.T) {
 	m := newModel(rand.New(rand.NewPCG(10, 10)), mix{rows: 200, tenants: 2, shuffled: true})
 	want := m.sorted()
-	for seed := range uint64(60) {
+	for seed := range uint64(annaltest.Cases(60)) {
 		disk := vfs.NewMem(seed)
 		if err := disk.MkdirAll("d"); err != nil {
 			t.Fatal(err)

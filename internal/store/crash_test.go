@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"annal"
+	"annal/internal/annaltest"
 	"annal/internal/vfs"
 )
 
@@ -143,7 +144,7 @@ func firstSeed() uint64 {
 // TestPowerCutAtAnyOperation cuts the power again and again, at any operation
 // of appends, seals and recoveries, and holds the store to what it acknowledged.
 func TestPowerCutAtAnyOperation(t *testing.T) {
-	runs := 340 // of six cuts each
+	runs := annaltest.Cases(340) // of six cuts each
 	if n, err := strconv.Atoi(os.Getenv("ANNAL_CRASH_RUNS")); err == nil {
 		runs = n
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"annal"
+	"annal/internal/annaltest"
 	"annal/internal/segment"
 	"annal/internal/vfs"
 )
@@ -117,7 +118,7 @@ func TestEveryFlippedByteIsFound(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for range 25 {
+		for range annaltest.Cases(25) {
 			t.Run(d.Name(), func(t *testing.T) { flip(t, cfg, path, whole, rnd.IntN(len(whole)), want) })
 		}
 		return nil

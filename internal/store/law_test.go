@@ -319,7 +319,7 @@ func (w *world) same() {
 // TestStoreAgreesWithTheModel is the law of the store: whatever happens, it
 // answers as a naive slice does.
 func TestStoreAgreesWithTheModel(t *testing.T) {
-	seeds := 12
+	seeds := annaltest.Cases(12)
 	if n, err := strconv.Atoi(os.Getenv("ANNAL_SOAK_SEEDS")); err == nil {
 		seeds = n
 	}

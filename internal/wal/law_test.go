@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"annal/internal/annaltest"
 	"annal/internal/vfs"
 	"annal/internal/wal"
 )
@@ -258,11 +259,7 @@ func (h *history) take(log *wal.Log, got []written, damages []wal.Damage) {
 // one that was refused after the last acknowledged one may come back whole, and
 // once shown it stays.
 func TestAcknowledgedRecordsSurviveEverything(t *testing.T) {
-	histories := 2000
-	if testing.Short() {
-		histories = 300
-	}
-	for seed := range uint64(histories) {
+	for seed := range uint64(annaltest.Cases(2000)) {
 		newHistory(t, seed).run(40)
 	}
 }
