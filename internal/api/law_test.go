@@ -395,6 +395,10 @@ func FuzzParams(f *testing.F) {
 	f.Add("/audit/export", "format=csv&start_date=2026-04-23T12:00:00Z")
 	f.Add("/audit/export", "format=pdf&event_type=rotation.*&search=%F0%9F%94%91")
 	f.Add("/api/v1/admin/audit/", "page=1_0.0&per_page=+5&start_time=1776945600.5&end_time=2026-04-23&partner_id=p&tenant_id=acme")
+	f.Add("/v1/audit", "startDate=2020-04-20&endDate=2030-01-01&principal=users%3Aa&action=GET&path=secrets%3Ap&limit=5&sort=asc&cursor=x")
+	f.Add("/v1/download/audit", "startDate=2020-04-20T00:00:00Z&type=csv")
+	f.Add("/v1/users", "searchTerm=a&limit=2&cursor=YQ")
+	f.Add("/v1/access", "actor.id=root&from=-1d")
 	f.Add("/api/v1/admin/audit/stats", "start_time=-20000000001&end_time=9999-12-31T23:59:59Z")
 	f.Fuzz(func(t *testing.T, path, query string) {
 		u, err := url.Parse(path)
