@@ -59,6 +59,11 @@ func TestSameReportIsTheSameBytes(t *testing.T) {
 }
 
 func TestReportsAreBounded(t *testing.T) {
+	endless := heading()
+	endless.Facts = []Fact{{"Filters", strings.Repeat("\n", 60_000)}}
+	if r, err := New(endless, columns()); !errors.Is(err, ErrTooLong) || r.out.PageCount() != MaxPages {
+		t.Errorf("an endless heading has %d pages and the error %v", r.out.PageCount(), err)
+	}
 	r, err := New(heading(), columns())
 	if err != nil {
 		t.Fatal(err)
