@@ -30,7 +30,7 @@ func ordinaryEvents(n int) []byte {
 
 // cpuTime returns the processor time that this process has used: it means
 // something on a busy machine too, and includes the garbage collector.
-func cpuTime(b *testing.B) time.Duration {
+func cpuTime(b testing.TB) time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
