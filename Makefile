@@ -42,7 +42,7 @@ deps: ## fetch what the tests need, once
 test: deps build ## every test, those against real counterparts included
 	$(GO) test -tags integration -timeout 15m $(PKGS)
 
-test-race: ## every test that needs Go alone, under the race detector with all it starts (TAGS=integration: make test's)
+test-race: $(if $(TAGS),deps) ## every test that needs Go alone, under the race detector with all it starts (TAGS=integration: make test's)
 	$(GO) test -race -tags '$(TAGS)' -timeout 25m $(PKGS)
 
 check: build lint arch ## everything a machine can say without running the program
