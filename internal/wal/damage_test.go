@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"math/rand/v2"
 	"path"
 	"slices"
@@ -128,9 +129,7 @@ func verdict(all, got []written, damages []wal.Damage) error {
 }
 
 // endless says whether damage tells that nobody knows how much followed.
-func endless(d wal.Damage) bool {
-	return strings.Contains(d.What, "cut short") || strings.Contains(d.What, "after this one is missing") || strings.Contains(d.What, "header is damaged")
-}
+func endless(d wal.Damage) bool { return d.Endless }
 
 // Any flipped bit of a log that was closed is damage that is named, or hits
 // bytes that mean nothing; every other record is still replayed, and a log that
@@ -217,7 +216,60 @@ func TestMissingFilesAreNamed(t *testing.T) {
 			if len(damages) == 0 {
 				t.Errorf("%s cut to %d: no damage was named", name, keep)
 			}
+			if last := name == names[len(names)-1]; slices.ContainsFunc(damages, endless) != last {
+				t.Errorf("%s cut to %d: that the end is gone is said %v, want %v: %v", name, keep, !last, last, damages)
+			}
 		}
+	}
+}
+
+// Where the end of the log is gone, the log can go on behind all positions that
+// may have been given. However often it is opened, those are not given again, and
+// what is missing is named.
+func TestASkippedRangeIsNotGivenAgain(t *testing.T) {
+	disk := vfs.NewMem(1)
+	all := fillLog(t, config(disk), 40)
+	files := capture(t, disk)
+	names := files.logs()
+	newest := names[len(names)-1]
+	for name, spoil := range map[string]func(image){
+		"missing":   func(cut image) { delete(cut, newest) },
+		"emptied":   func(cut image) { cut[newest] = nil },
+		"cut":       func(cut image) { cut[newest] = cut[newest][:4096+48] },
+		"all gone":  func(cut image) { clear(cut) },
+		"no header": func(cut image) { cut[newest] = make([]byte, len(cut[newest])) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cut := maps.Clone(files)
+			spoil(cut)
+			cfg := config(cut.disk(t))
+			_, kept, damages, err := collect(cfg, 0)
+			if err != nil || len(cut) > 0 && !slices.ContainsFunc(damages, endless) {
+				t.Fatalf("damage %v, %v", damages, err)
+			}
+			l, _, _, err := collect(cfg, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			from := l.Stats().Next
+			const to = 10_000
+			l.Skip(to)
+			more := written{to, 2, 5, []byte("behind the gap")}
+			if err := l.Append(wal.Record{Position: to, Count: 2, Received: 5}, more.payload); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			again, got, damages, err := collect(cfg, 0)
+			if err != nil || !slices.EqualFunc(got, append(kept, more), written.equal) || again.Stats().Next != to+2 {
+				t.Fatalf("%d of %d records came back, and the next position is %d, %v", len(got), len(kept)+1, again.Stats().Next, err)
+			}
+			gap := written{position: from, count: uint32(to - from)}
+			if !lost(damages, gap) || slices.ContainsFunc(damages, endless) || len(kept) > len(all) {
+				t.Errorf("positions %d to %d: damage %v", from, to, damages)
+			}
+		})
 	}
 }
 

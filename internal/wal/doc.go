@@ -57,4 +57,7 @@
 // records has the name of another. What no mark stands behind yet, the last
 // record of a log that was killed while it was busy, looks like a torn write when
 // it is damaged.
+//
+// Damage to the end of the log leaves open how far it went. Who opens it may
+// then let it go on at a position behind all that may have been given ([Log.Skip]).
 package wal

@@ -13,6 +13,9 @@ type Damage struct {
 	From, To int64  // the bytes From ≤ offset < To that cannot be read
 	// The positions LostFrom ≤ p < LostTo that are lost; none when equal.
 	LostFrom, LostTo uint64
+	// Endless: it is the end of the log that is gone. Any number of positions from
+	// LostTo on may have been given.
+	Endless bool
 }
 
 // String says it in a line.
@@ -20,6 +23,9 @@ func (d Damage) String() string {
 	s := fmt.Sprintf("%s: %s, bytes %d to %d", d.File, d.What, d.From, d.To)
 	if d.LostFrom < d.LostTo {
 		s += fmt.Sprintf(", positions %d to %d are lost", d.LostFrom, d.LostTo-1)
+	}
+	if d.Endless {
+		s += fmt.Sprintf(", events from position %d on may be lost", d.LostTo)
 	}
 	return s
 }
@@ -70,7 +76,25 @@ func (p *replayer) run(d *folder) error {
 	for _, f := range slices.Concat(d.files, d.copies) {
 		p.whole(f)
 	}
+	if f := p.prev; f != nil && (f.ended || f.size < f.length || f.damaged && !f.proved) {
+		p.endless(f)
+	}
 	return nil
+}
+
+// endless notes that the damage to the newest file leaves open where the log
+// ended.
+func (p *replayer) endless(newest *logFile) {
+	at := max(p.position, p.from)
+	known := func(d Damage) bool { return d.File == path.Base(newest.name) && d.LostFrom == d.LostTo }
+	if !slices.ContainsFunc(p.damages, known) {
+		p.found(newest, "the file is cut short", newest.size, newest.length, at, at)
+	}
+	for i := range p.damages {
+		if d := &p.damages[i]; known(*d) {
+			d.LostFrom, d.LostTo, d.Endless = at, at, true
+		}
+	}
 }
 
 // whole names a file that is shorter than it was made, or elsewhere than it was

@@ -183,6 +183,16 @@ func store(f vfs.File, b []byte, off int64) error {
 	return f.Sync()
 }
 
+// Skip has a log that was just opened go on at a position behind its next, for
+// positions before it may have been given and lost. The next record begins a file
+// whose header says so.
+func (l *Log) Skip(to uint64) {
+	l.leave()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next = max(l.next, to)
+}
+
 // Append writes a record, whose payload is the concatenation of parts, and
 // returns when it is durable. Its position must be the next. After an error the
 // record was not acknowledged and never will be, except that it may come back
