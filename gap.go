@@ -47,6 +47,11 @@ func (g Gaps) Behind(position uint64) Gaps {
 	return out
 }
 
+// Holds reports whether a position is one of g's.
+func (g Gaps) Holds(position uint64) bool {
+	return slices.ContainsFunc(g, func(x Gap) bool { return x.From <= position && position < x.To })
+}
+
 // Len is how many positions g has.
 func (g Gaps) Len() (n uint64) {
 	for _, x := range g {

@@ -46,7 +46,7 @@ func TestGapsHoldWhatWasPutIn(t *testing.T) {
 		}
 		for p := range got {
 			want := in[p] || also[p]
-			if got[p] != want || behind[p] != (want && uint64(p) >= at) {
+			if got[p] != want || g.With(h).Holds(uint64(p)) != want || behind[p] != (want && uint64(p) >= at) {
 				t.Errorf("%v with %v: position %d is in it %v, and behind %d %v", g, h, p, got[p], at, behind[p])
 			}
 			if want {

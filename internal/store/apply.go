@@ -112,8 +112,11 @@ func (s *Store) seal(m *memtable) error {
 	}
 	x.keys = nil // the commit stage knows them
 	next := s.manifest.clone()
-	next.add(segmentEntry{name, x.First(), x.Last(), x.Rows()})
-	err = segment.Guard(func() error { next.count(x.Segment); return nil }, x.Segment)
+	err = segment.Guard(func() error {
+		next.add(entryOf(name, x.Segment))
+		next.count(x.Segment)
+		return nil
+	}, x.Segment)
 	if err == nil {
 		err = s.install(next)
 	}

@@ -46,7 +46,7 @@ func Check(cfg Config) (r Report, err error) {
 		return r, err
 	}
 	s.checkSegments(&r)
-	if missing, err := s.logMissing(); err != nil {
+	if missing, _, err := s.logMissing(); err != nil {
 		return r, err
 	} else if missing != nil {
 		r.problem(missing)

@@ -34,6 +34,7 @@ type committer struct {
 	carry    []*pending // duplicates of what is being committed: decided in the next group
 	failed   time.Time  // when a write failed last
 	head     []byte     // reused
+	begun    bool       // the manifest says that the write-ahead log has a file, or was asked to
 }
 
 // commitLoop takes what is queued, as much as one sync may cover, and commits it.
@@ -119,6 +120,10 @@ func (s *Store) commitGroup(batches []*pending) {
 			s.fail(g, err)
 			return
 		}
+		if !c.begun {
+			c.begun = true
+			s.noteBegun()
+		}
 	}
 	s.committed(g)
 }
@@ -172,15 +177,28 @@ func (c *committer) number(p *pending) {
 // tenantSeqs is the next Seq of each tenant. Names that it is asked for may
 // point into a request's body: it keeps copies. (Assigning to a map of strings
 // would replace the copy by the name at hand.)
-type tenantSeqs map[string]*uint64
+type tenantSeqs struct {
+	next  map[string]*uint64
+	floor uint64 // of tenants that are not in next
+}
 
-func (t tenantSeqs) of(tenant string) *uint64 {
-	seq := t[tenant]
+func (t *tenantSeqs) of(tenant string) *uint64 {
+	seq := t.next[tenant]
 	if seq == nil {
 		seq = new(uint64)
-		t[strings.Clone(tenant)] = seq
+		*seq = t.floor
+		t.next[strings.Clone(tenant)] = seq
 	}
 	return seq
+}
+
+// skip leaves out n numbers of every tenant's: so many positions are lost, and
+// each may have been any tenant's.
+func (t *tenantSeqs) skip(n uint64) {
+	for _, seq := range t.next {
+		*seq += n
+	}
+	t.floor += n
 }
 
 // makeRoom decides whether g begins a new memtable, and then waits until there

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,17 +15,30 @@ import (
 // A manifest says which segments make up the log, and what the next numbers
 // are. The write-ahead log holds everything from Next on.
 type manifest struct {
-	Segments []segmentEntry    `json:"segments"` // by position
-	Next     uint64            `json:"next"`     // first position not in a segment
-	Seqs     map[string]uint64 `json:"seqs"`     // next Seq of each tenant at Next
+	Segments []segmentEntry    `json:"segments"`        // by position
+	Next     uint64            `json:"next"`            // first position not in a segment
+	Seqs     map[string]uint64 `json:"seqs"`            // next Seq of each tenant at Next
+	Floor    uint64            `json:"floor,omitempty"` // and of those that are not in Seqs
 	Lost     []lostSegment     `json:"lost,omitempty"`
+	Begun    bool              `json:"begun,omitempty"` // the write-ahead log has had a file
 }
 
 type segmentEntry struct {
-	Name  string `json:"name"`
-	First uint64 `json:"first"` // position
-	Last  uint64 `json:"last"`  // position
-	Rows  int    `json:"rows"`
+	Name  string    `json:"name"`
+	First uint64    `json:"first"` // position
+	Last  uint64    `json:"last"`  // position
+	Rows  int       `json:"rows"`
+	Times *timeSpan `json:"times,omitempty"` // of its events; nil: not known
+}
+
+// A timeSpan is the times of some events as time keys, both ends included.
+type timeSpan struct {
+	First int64 `json:"first"`
+	Last  int64 `json:"last"`
+}
+
+func entryOf(name string, seg *segment.Segment) segmentEntry {
+	return segmentEntry{name, seg.First(), seg.Last(), seg.Rows(), &timeSpan{seg.MinTime(), seg.MaxTime()}}
 }
 
 // A lostSegment could not be read and was moved to the damaged folder.
@@ -91,16 +105,12 @@ func (s *Store) rebuildManifest() (manifest, error) {
 	if err != nil {
 		return m, err
 	}
-	for _, file := range names {
-		name, ok := strings.CutSuffix(file, segment.ColSuffix)
-		if !ok {
-			continue
-		}
+	for _, name := range widest(names) {
 		seg, err := segment.Open(s.fs, s.path(segmentDir), name, s.identity.LogID)
 		if err != nil {
 			return m, fmt.Errorf("the manifest is missing and a segment cannot be read: %w", err)
 		}
-		m.add(segmentEntry{name, seg.First(), seg.Last(), seg.Rows()})
+		m.add(entryOf(name, seg))
 		m.count(seg)
 		if err := seg.Close(); err != nil {
 			return m, err
@@ -109,8 +119,40 @@ func (s *Store) rebuildManifest() (manifest, error) {
 	return m, nil
 }
 
+// widest lists the segments whose columns are among files, by position, each
+// position once: a seal that failed at its end may have left a segment that was
+// written again.
+func widest(files []string) (names []string) {
+	type span struct {
+		name        string
+		first, last uint64
+		generation  int
+	}
+	var all []span
+	for _, file := range files {
+		name, isColumns := strings.CutSuffix(file, segment.ColSuffix)
+		first, last, generation, ok := segment.ParseName(name)
+		if isColumns && ok {
+			all = append(all, span{name, first, last, generation})
+		}
+	}
+	slices.SortFunc(all, func(a, b span) int {
+		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(b.last, a.last), cmp.Compare(b.generation, a.generation))
+	})
+	next := uint64(0)
+	for _, x := range all {
+		if x.first >= next {
+			names, next = append(names, x.name), x.last+1
+		}
+	}
+	return names
+}
+
 // add puts e in its place and moves Next behind it.
 func (m *manifest) add(e segmentEntry) {
+	if e.First > m.Next {
+		m.skip(e.First - m.Next)
+	}
 	i, _ := slices.BinarySearchFunc(m.Segments, e.First, func(x segmentEntry, first uint64) int {
 		if x.First < first {
 			return -1
@@ -121,18 +163,28 @@ func (m *manifest) add(e segmentEntry) {
 	m.Next = max(m.Next, e.Last+1)
 }
 
-// count moves the next Seqs behind those of seg.
+// skip leaves out n positions that are lost: each may have been any tenant's.
+func (m *manifest) skip(n uint64) {
+	for tenant := range m.Seqs {
+		m.Seqs[tenant] += n
+	}
+	m.Floor += n
+	m.Next += n
+}
+
+// count sets the next Seqs behind those of seg, the newest.
 func (m *manifest) count(seg *segment.Segment) {
 	for _, t := range seg.Tenants() {
 		// The name points into the segment's file, which the map outlives.
-		name := strings.Clone(t.Tenant)
-		m.Seqs[name] = max(m.Seqs[name], t.FirstSeq+t.Events)
+		m.Seqs[strings.Clone(t.Tenant)] = t.FirstSeq + t.Events
 	}
 }
 
 // clone returns a manifest that can be changed and saved while m is in force.
 func (m *manifest) clone() manifest {
-	return manifest{slices.Clone(m.Segments), m.Next, maps.Clone(m.Seqs), slices.Clone(m.Lost)}
+	c := *m
+	c.Segments, c.Seqs, c.Lost = slices.Clone(m.Segments), maps.Clone(m.Seqs), slices.Clone(m.Lost)
+	return c
 }
 
 // install saves m and puts it in force; the caller holds no lock.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,14 +15,18 @@ import (
 func (s *Store) recover() error {
 	s.queue = make(chan *pending, queueLength)
 	s.apply = make(chan *group, 4)
-	s.commit = committer{next: s.manifest.Next, seqs: tenantSeqs{}, dedupe: newDeduper()}
+	s.commit = committer{next: s.manifest.Next, seqs: tenantSeqs{map[string]*uint64{}, s.manifest.Floor}, dedupe: newDeduper()}
 	for tenant, seq := range s.manifest.Seqs {
 		*s.commit.seqs.of(tenant) = seq
 	}
 	s.recallKeys()
-	missing, err := s.logMissing()
+	missing, begun, err := s.logMissing()
 	if err != nil {
 		return err
+	}
+	s.commit.begun = begun || missing != nil
+	if begun && !s.manifest.Begun {
+		s.noteBegun()
 	}
 	r := replay{s: s, mem: newMemtable(s.manifest.Next, s.cfg.SegmentRows, new(room))}
 	log, damage, err := wal.Open(wal.Config{
@@ -31,13 +36,20 @@ func (s *Store) recover() error {
 		return err
 	}
 	s.wal = log
-	if end := log.Stats().Next; end > s.commit.next { // the last events are lost
-		r.rotate(end)
-	}
 	s.counters.walDamage.Store(uint64(len(damage)))
 	if missing != nil {
 		s.counters.walDamage.Add(1)
 		s.cfg.Logger.Error("the write-ahead log is missing", "file", missing.File, "problem", missing.Problem)
+	}
+	end := log.Stats().Next
+	if missing != nil || slices.ContainsFunc(damage, func(d wal.Damage) bool { return d.Endless }) {
+		s.cfg.Logger.Error("the newest events may be lost; the log goes on behind all numbers that may have been given",
+			"first_position", end, "last_position", end+skippedNumbers-1)
+		end += skippedNumbers
+		log.Skip(end)
+	}
+	if end > s.commit.next { // the last events are lost
+		r.rotate(end)
 	}
 	s.cur.mems = append(r.full, r.mem)
 	for _, m := range s.cur.mems {
@@ -54,17 +66,30 @@ func (s *Store) recover() error {
 	return nil
 }
 
-// logMissing says that nothing is there of a write-ahead log that was: segments
-// are made from it, and its newest file stays.
-func (s *Store) logMissing() (*DamageError, error) {
-	if s.manifest.Next == 0 {
-		return nil, nil
+// skippedNumbers is how many positions, and numbers of each tenant, are left out
+// when the end of the log is lost: more than can have been given beyond what is
+// known, for at most two memtables of [DefaultSegmentRows] wait to be sealed.
+const skippedNumbers = 4 * DefaultSegmentRows
+
+// logMissing says that nothing is there of a write-ahead log that was: its newest
+// file stays.
+func (s *Store) logMissing() (missing *DamageError, begun bool, err error) {
+	begun, err = wal.Begun(s.fs, s.path(walDir))
+	if err != nil || begun || s.manifest.Next == 0 && !s.manifest.Begun {
+		return nil, begun, err
 	}
-	begun, err := wal.Begun(s.fs, s.path(walDir))
-	if err != nil || begun {
-		return nil, err
+	return &DamageError{File: s.path(walDir) + "/wal-*", Problem: "no file is there; events from position " + strconv.FormatUint(s.manifest.Next, 10) + " on are lost"}, false, nil
+}
+
+// noteBegun notes in the manifest that the write-ahead log has a file, so that it
+// is missed from then on. A disk that does not take it is asked again at the next
+// start. Nothing may be sealed meanwhile.
+func (s *Store) noteBegun() {
+	m := s.manifest.clone()
+	m.Begun = true
+	if err := s.install(m); err != nil {
+		s.cfg.Logger.Warn("the manifest could not be written", "problem", err)
 	}
-	return &DamageError{File: s.path(walDir) + "/wal-*", Problem: "no file is there; events from position " + strconv.FormatUint(s.manifest.Next, 10) + " on are lost"}, nil
 }
 
 // recallKeys brings back the batch keys that segments remember, and the time
@@ -104,8 +129,7 @@ func (r *replay) record(rec wal.Record) error {
 	skip := c.next - rec.Position // events that segments hold already
 	if skip == 0 {
 		for _, t := range tenants {
-			seq := c.seqs.of(t.name)
-			*seq = max(*seq, t.seq)
+			*c.seqs.of(t.name) = t.seq // exact, also where numbers before it are lost
 		}
 	}
 	c.received = max(c.received, rec.Received)
@@ -156,6 +180,7 @@ func (r *replay) keys(keys []segment.Key) {
 // rotate begins a new memtable at position base, since the old one is full or
 // positions before base are lost.
 func (r *replay) rotate(base uint64) {
+	r.s.commit.seqs.skip(base - r.s.commit.next)
 	r.s.commit.next = base
 	if r.mem.cols.N > 0 {
 		r.full = append(r.full, r.mem)

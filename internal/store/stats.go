@@ -9,7 +9,8 @@ import (
 
 // Stats describes the state of a Store at one moment.
 type Stats struct {
-	Events       uint64 // next position: all ever accepted
+	Events       uint64 // in the log
+	Missing      uint64 // positions whose events are lost, or may be
 	Sealed       uint64 // of them in segments
 	Tenants      int    // that ever had an event, as of the latest seal
 	Segments     int
@@ -41,6 +42,10 @@ func (s *Store) Stats() Stats {
 		ReadDamage:  s.counters.readDamage.Load(), WALDamage: s.counters.walDamage.Load(),
 		WAL: s.wal.Stats(),
 	}
+	for _, g := range s.gaps {
+		st.Missing += g.To - g.From
+	}
+	st.Events -= st.Missing
 	for _, seg := range v.segs {
 		st.Sealed += uint64(seg.Rows())
 		st.SegmentBytes += seg.bytes

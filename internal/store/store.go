@@ -90,6 +90,8 @@ type Store struct {
 	quit      chan struct{}  // closed when closing begins
 	appenders sync.WaitGroup // Appends on their way through the queue
 
+	gaps []gap // what is lost; known from Open on
+
 	mu       sync.Mutex // guards cur, its references, manifest, damaged
 	cur      *view
 	manifest manifest
@@ -166,6 +168,7 @@ func (s *Store) open() (err error) {
 			return err
 		}
 	}
+	s.gaps = s.findGaps()
 	return s.removeOrphans()
 }
 
@@ -269,7 +272,8 @@ func (s *Store) waitApplied(ctx context.Context, end uint64) error {
 
 // removeOrphans removes the files of a segment that was written but not yet in
 // the manifest when the power went: the write-ahead log has its events, and they
-// were just recovered from there.
+// were just recovered from there. A segment that nothing else has the events of
+// stays.
 func (s *Store) removeOrphans() error {
 	known := map[string]bool{}
 	for _, e := range s.manifest.Segments {
@@ -283,7 +287,15 @@ func (s *Store) removeOrphans() error {
 		base := strings.TrimSuffix(file, ".tmp")
 		name := strings.TrimSuffix(strings.TrimSuffix(base, segment.ColSuffix), segment.IdxSuffix)
 		first, last, _, ok := segment.ParseName(name)
-		if !ok || known[name] || first < s.manifest.Next || last >= s.commit.next {
+		if !ok || known[name] {
+			continue
+		}
+		if strings.HasSuffix(file, segment.ColSuffix) && s.gapBetween(first, last) {
+			s.cfg.Logger.Error("a segment holds events that are lost elsewhere, but the manifest does not name it: stop, move the manifest away, start",
+				"file", file, "manifest", s.path(manifestFile))
+			known[name] = true
+		}
+		if known[name] || first < s.manifest.Next || last >= s.commit.next {
 			continue
 		}
 		s.cfg.Logger.Info("an unfinished segment is removed; the write-ahead log has its events", "file", file)

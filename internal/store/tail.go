@@ -10,7 +10,7 @@ import (
 // Tail waits until position from is visible and then calls fn with events that
 // q selects from there on, in the order of their positions, each with its native
 // JSON. It returns the position to go on from; between that and from there is
-// nothing else that q selects. One call goes no further than fn wants, nor than
+// nothing else that q selects, but for what [Store.Missing] names. One call goes no further than fn wants, nor than
 // one window of the log. Order, Limit and Offset of q do not matter.
 //
 // All tails read the same windows and take turns, see [lane]: fn must not wait
@@ -21,6 +21,9 @@ func (s *Store) Tail(ctx context.Context, q annal.Query, from uint64, fn func(e 
 	}
 	if err := s.waitApplied(ctx, max(from, from+1)); err != nil {
 		return from, err
+	}
+	if g, lost := s.gapAt(from); lost {
+		return g.To, nil
 	}
 	l, rows := &s.tails.near, uint64(nearRows)
 	if from < s.sealedEnd() {
