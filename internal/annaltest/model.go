@@ -25,6 +25,7 @@ type Model struct {
 
 	mu       sync.RWMutex
 	events   []annal.Event // by Position
+	lost     annal.Gaps    // of events; in no answer
 	sizes    map[string]uint64
 	ids      map[ownID]uint64 // the newest event with each id
 	keys     map[string]usedKey
@@ -201,7 +202,14 @@ func (m *Model) Event(ctx context.Context, tenants []string, id annal.ID) (annal
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for i := range m.events {
-		if e := &m.events[i]; e.ID == id && (tenants == nil || slices.Contains(tenants, e.Tenant)) {
+		e := &m.events[i]
+		if e.ID != id {
+			continue
+		}
+		if m.lost.Holds(e.Position) {
+			return annal.Event{}, annal.ErrDamaged // whose it was, the log does not know
+		}
+		if tenants == nil || slices.Contains(tenants, e.Tenant) {
 			return *e, nil
 		}
 	}
@@ -254,7 +262,7 @@ func (m *Model) Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) e
 func (m *Model) matches(q *annal.Query) []*annal.Event {
 	var all []*annal.Event
 	for i := range m.events {
-		if q.Matches(&m.events[i]) {
+		if q.Matches(&m.events[i]) && !m.lost.Holds(m.events[i].Position) {
 			all = append(all, &m.events[i])
 		}
 	}
@@ -299,10 +307,10 @@ func (m *Model) Tail(ctx context.Context, q annal.Query, from uint64, fn func(e 
 			return from, err
 		}
 		m.mu.RLock()
-		events, grown := m.events, m.grown
+		events, grown, lost := m.events, m.grown, m.lost
 		m.mu.RUnlock()
 		if from < uint64(len(events)) {
-			return show(&q, events[from:], fn), nil
+			return show(&q, events[from:], lost, fn), nil
 		}
 		select {
 		case <-ctx.Done():
@@ -313,10 +321,11 @@ func (m *Model) Tail(ctx context.Context, q annal.Query, from uint64, fn func(e 
 }
 
 // show calls fn with those of events, of which there is one at least, that q
-// selects, and returns the position behind the last that it went through.
-func show(q *annal.Query, events []annal.Event, fn func(*annal.Event, []byte) bool) uint64 {
+// selects and are not lost, and returns the position behind the last that it went
+// through.
+func show(q *annal.Query, events []annal.Event, lost annal.Gaps, fn func(*annal.Event, []byte) bool) uint64 {
 	for i := range events {
-		if e := &events[i]; q.Matches(e) && !fn(e, e.AppendJSON(nil)) {
+		if e := &events[i]; q.Matches(e) && !lost.Holds(e.Position) && !fn(e, e.AppendJSON(nil)) {
 			return e.Position + 1
 		}
 	}

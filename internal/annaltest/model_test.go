@@ -140,3 +140,41 @@ func TestSummaryAddsUp(t *testing.T) {
 		t.Errorf("distinct = %v", s.Distinct)
 	}
 }
+
+func TestWhatIsLostIsInNoAnswer(t *testing.T) {
+	m := New(func() time.Time { return noon })
+	var lost annal.ID
+	for i := range 9 {
+		rs, err := m.Append(t.Context(), &annal.Batch{Events: []annal.Event{read("a", "", "u", i)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 2 {
+			lost = rs[0].ID
+		}
+	}
+	m.Lose(2, 5)
+	page, err := m.Search(t.Context(), annal.Query{Oldest: true})
+	if err != nil || len(page.Events) != 6 || page.Events[2].Position != 5 {
+		t.Errorf("the model answers %v, %v", page.Events, err)
+	}
+	if _, err := m.Event(t.Context(), nil, lost); !errors.Is(err, annal.ErrDamaged) {
+		t.Errorf("an event that is lost: %v", err)
+	}
+	for _, tt := range []struct {
+		q    annal.Query
+		want string
+	}{
+		{annal.Query{}, "positions 2-4 are missing"},
+		{annal.Query{Below: 4}, "positions 2-3 are missing"},
+		{annal.Query{Below: 2}, ""},
+		{annal.Query{Tenants: []string{"b"}}, "positions 2-4 are missing"},
+		{annal.Query{Tenants: []string{}}, ""},
+		{annal.Query{Since: noon.Add(4 * time.Second)}, "positions 2-4 are missing"},
+		{annal.Query{Since: noon.Add(5 * time.Second)}, ""},
+	} {
+		if got := m.Missing(tt.q).String(); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.q, got, tt.want)
+		}
+	}
+}

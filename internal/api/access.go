@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -45,7 +44,7 @@ func onAccess(do Verb) Verb {
 		if c.s.Access == nil {
 			return notFound("access_stream")
 		}
-		c.Reader = narrowTo(recent{c.s.Access, c.s.accessStart}, c.visible)
+		c.Reader = watched{narrowTo(recent{c.s.Access, c.s.accessStart}, c.visible), c}
 		return do(c)
 	}
 }
@@ -69,6 +68,14 @@ func (r recent) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
 		q.Since = start
 	}
 	return r.Reader.Search(ctx, q)
+}
+
+// Missing knows nothing of what has expired.
+func (r recent) Missing(q annal.Query) annal.Gaps {
+	if start := r.start(); q.Since.Before(start) {
+		q.Since = start
+	}
+	return r.Reader.Missing(q)
 }
 
 // noteAccess notes a call that was answered, if it is one that reads.
@@ -151,42 +158,4 @@ func (c *Call) notedQuery() map[string]any {
 		}
 	}
 	return query
-}
-
-// counted is a Reader that counts the events it gives out.
-type counted struct {
-	Reader // narrowed already
-	rows   *atomic.Int64
-}
-
-func (r counted) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
-	page, err := r.Reader.Search(ctx, q)
-	r.rows.Add(int64(len(page.Events)))
-	return page, err
-}
-
-func (r counted) Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) error) error {
-	return r.Reader.Scan(ctx, q, r.counting(fn))
-}
-
-func (r counted) Event(ctx context.Context, tenants []string, id annal.ID) (annal.Event, error) {
-	e, err := r.Reader.Event(ctx, tenants, id)
-	if err == nil {
-		r.rows.Add(1)
-	}
-	return e, err
-}
-
-func (r counted) Tail(ctx context.Context, q annal.Query, from uint64, fn func(*annal.Event, []byte) bool) (uint64, error) {
-	return r.Reader.Tail(ctx, q, from, func(e *annal.Event, native []byte) bool {
-		r.rows.Add(1)
-		return fn(e, native)
-	})
-}
-
-func (r counted) counting(fn func(*annal.Event) error) func(*annal.Event) error {
-	return func(e *annal.Event) error {
-		r.rows.Add(1)
-		return fn(e)
-	}
 }

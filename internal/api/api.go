@@ -43,6 +43,10 @@ type Reader interface {
 	Tail(ctx context.Context, q annal.Query, from uint64, fn func(e *annal.Event, native []byte) (more bool)) (next uint64, err error)
 	// End returns the position that the next event will get.
 	End() uint64
+	// Missing returns the positions that q could have selected events of, had
+	// they not been lost; of whichever tenant they were. Of q, only tenants, times
+	// and Below matter.
+	Missing(q annal.Query) annal.Gaps
 }
 
 // An Ingester lets events in.

@@ -115,13 +115,17 @@ func stacked(name, kind, id string) string {
 // certifyHeading says what was asked, by whom and when.
 func (c *Call) certifyHeading(a *Ask) pdf.Heading {
 	made := c.s.Now().UTC()
-	return pdf.Heading{Title: "Audit report", Made: made, Facts: []pdf.Fact{
+	facts := []pdf.Fact{
 		{Name: "Made", Value: annal.FormatTime(made, 0) + " for " + c.Caller.Subject},
 		{Name: "Tenants", Value: c.reportTenants()},
 		{Name: "Times", Value: reportTimes(a.Since, a.Until)},
 		{Name: "Filters", Value: reportFilters(a)},
 		{Name: "Order", Value: "newest first; all times are UTC"},
-	}}
+	}
+	if len(c.missing) > 0 {
+		facts = append(facts, pdf.Fact{Name: "Incomplete", Value: "a part of the log is lost: " + c.missing.String()})
+	}
+	return pdf.Heading{Title: "Audit report", Made: made, Facts: facts}
 }
 
 // reportTenants names the tenants whose entries may be in the report.

@@ -63,6 +63,7 @@ type Call struct {
 
 	visible []string     // the tenants that Reader is narrowed to; nil: all
 	rows    atomic.Int64 // events read so far
+	missing annal.Gaps   // from the answer so far
 	changes []Change     // noted by the verb, to be recorded
 
 	out       writer // the answer so far
@@ -109,7 +110,7 @@ func (c *Call) identify() error {
 		}
 		c.visible = []string{c.tenant}
 	}
-	c.Reader = counted{narrowTo(c.s.Reader, c.visible), &c.rows}
+	c.Reader = watched{narrowTo(c.s.Reader, c.visible), c}
 	return nil
 }
 
@@ -169,3 +170,9 @@ func (n narrowed) Tail(ctx context.Context, q annal.Query, from uint64, fn func(
 }
 
 func (n narrowed) End() uint64 { return n.all.End() }
+
+// Missing tells tenants what was lost of the whole log: see missing.go.
+func (n narrowed) Missing(q annal.Query) annal.Gaps {
+	q.Tenants = n.tenants
+	return n.all.Missing(q)
+}

@@ -110,6 +110,7 @@ func showNativePage(c *Call, q *annal.Query, page *annal.Page) {
 	if q.Count {
 		w.uintMember("total", page.Total)
 	}
+	c.appendMissing()
 	w.close('}')
 }
 
@@ -148,6 +149,7 @@ func showNativeSummary(c *Call, a *annal.Aggregation, s *annal.Summary) {
 		}
 		w.close(']')
 	}
+	c.appendMissing()
 	w.close('}')
 }
 
@@ -180,6 +182,7 @@ func showNativeValues(c *Call, f annal.Field, counts []annal.Count, more bool) {
 	w.name("values")
 	appendNativeCounts(w, counts)
 	w.boolMember("more", more)
+	c.appendMissing()
 	w.close('}')
 }
 

@@ -44,7 +44,7 @@ func (c *Call) narrow(tenants []string) {
 		tenants = []string{}
 	}
 	c.visible = tenants
-	c.Reader = counted{narrowTo(c.s.Reader, c.visible), &c.rows}
+	c.Reader = watched{narrowTo(c.s.Reader, c.visible), c}
 }
 
 // forAuditors refuses callers who are neither admins nor auditors.

@@ -38,6 +38,7 @@ func pages(p Params, shape pageShape) Verb {
 			return err
 		}
 		a.Below = walk.below
+		c.noteMissing(c.Missing(a.Query)) // a page behind the last asks nothing more
 		if a.After, err = c.seek(a.Query, walk, offset); err != nil {
 			return err
 		}

@@ -132,6 +132,7 @@ func (c *Call) send(status int, mediaType string) {
 		h.Set("Content-Type", mediaType)
 		h.Set("Content-Length", strconv.Itoa(len(c.out.b)))
 	}
+	c.tellMissing(status)
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(c.out.b) // a client that has gone needs no answer
 }

@@ -126,6 +126,7 @@ func (c *Call) flush() error {
 	if c.status == 0 {
 		c.status = c.route.Status
 		c.w.Header().Set("Content-Type", c.mediaType)
+		c.tellMissing(c.status)
 		c.w.WriteHeader(c.status)
 	}
 	if _, err := c.w.Write(c.out.b); err != nil {

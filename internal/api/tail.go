@@ -36,6 +36,10 @@ func tail(p Params) Verb {
 		}
 		c.mediaType = "text/event-stream"
 		c.out.b = append(c.out.b, ": annal\n\n"...)
+		c.noteMissing(c.Missing(a.Query).Behind(from))
+		if len(c.missing) > 0 {
+			c.out.b = append(append(append(c.out.b, ": "...), c.missing.String()...), '\n', '\n')
+		}
 		if err := c.flush(); err != nil || c.Method == http.MethodHead {
 			return err
 		}
