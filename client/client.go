@@ -208,21 +208,33 @@ func (c *Client) request(ctx context.Context, call call) (*http.Request, error) 
 // whole sends the call and returns the whole answer. An answer that breaks off
 // is asked for again, as a refused connection is.
 func (c *Client) whole(ctx context.Context, call call) ([]byte, error) {
+	b, _, err := c.counted(ctx, call)
+	return b, err
+}
+
+// counted is whole for an answer that may be incomplete, and returns what is
+// missing from it.
+func (c *Client) counted(ctx context.Context, call call) ([]byte, annal.Gaps, error) {
 	for try := 0; ; try++ {
 		resp, err := c.do(ctx, call)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		b, err := readAll(resp.Body)
 		if err == nil {
-			return b, nil
+			return b, missingFrom(resp), nil
 		}
 		err = &UnreachableError{Server: c.Server(), Err: err}
 		wait, again := c.patience(err, try)
 		if !again || call.once || c.cfg.Sleep(ctx, wait) != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
+}
+
+// missingFrom reads what the server says is missing from an answer.
+func missingFrom(resp *http.Response) annal.Gaps {
+	return annal.ParseGaps(resp.Header.Get("Annal-Incomplete"))
 }
 
 func readAll(body io.ReadCloser) ([]byte, error) {

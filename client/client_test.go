@@ -296,3 +296,60 @@ func TestWaitsGrowToALimit(t *testing.T) {
 		t.Errorf("waited %d times, want 80", len(waits))
 	}
 }
+
+// What a server says is missing from an answer reaches the caller: once for all
+// pages of a query, with each summary, and at each connection of a tail that says
+// something new.
+func TestCallersLearnWhatIsMissing(t *testing.T) {
+	connections := 0
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Annal-Incomplete", "positions 4-7, 9 are missing")
+		switch {
+		case r.URL.Path == "/v1/audit/summary":
+			_, _ = io.WriteString(w, `{"total_events":3}`)
+		case r.URL.Path == "/v1/events/tail":
+			if connections++; connections == 3 {
+				w.Header().Set("Annal-Incomplete", "positions 20 are missing")
+			}
+			fmt.Fprintf(w, "id: %d\ndata: {}\n\n", 20+connections)
+		case r.URL.Query().Get("cursor") == "":
+			_, _ = io.WriteString(w, `{"events":[{}],"cursor":"next","has_more":true}`)
+		default:
+			_, _ = io.WriteString(w, `{"events":[{}],"cursor":null,"has_more":false}`)
+		}
+	})
+	var said []string
+	q := client.Query{Incomplete: func(missing annal.Gaps) { said = append(said, missing.String()) }}
+	expect := func(what string, want ...string) {
+		t.Helper()
+		if !slices.Equal(said, want) {
+			t.Errorf("%s: the caller was told %q, want %q", what, said, want)
+		}
+		said = nil
+	}
+	const both = "positions 4-7, 9 are missing"
+	for _, err := range c.Query(t.Context(), q) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect("query", both)
+	if err := c.Stream(t.Context(), q, client.CSV, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	expect("stream", both)
+	enough := errors.New("enough")
+	if err := c.Tail(t.Context(), client.Tail{Query: q}, func(json.RawMessage) error {
+		if connections == 4 {
+			return enough
+		}
+		return nil
+	}); err != enough {
+		t.Errorf("got %v, want %v", err, enough)
+	}
+	expect("tail", both, "positions 20 are missing", both)
+	s, err := c.Summary(t.Context(), time.Time{}, time.Time{})
+	if err != nil || s.Incomplete.String() != both {
+		t.Errorf("the summary lacks %q, %v", s.Incomplete, err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -25,6 +26,19 @@ type Query struct {
 
 	Oldest bool // oldest first, else newest first
 	Limit  int  // events in all; 0: all there are
+
+	// Incomplete is told, before the events come, when a part of the server's log
+	// is lost from which events may be missing in the answer, and again when that
+	// changes on the way; nil: nobody is.
+	Incomplete func(missing annal.Gaps)
+}
+
+// tell tells q's caller what is missing, unless that was said before.
+func (q *Query) tell(missing annal.Gaps, said *annal.Gaps) {
+	if q.Incomplete != nil && len(missing) > 0 && !slices.Equal(missing, *said) {
+		q.Incomplete(missing)
+	}
+	*said = missing
 }
 
 func (q *Query) values() url.Values {
@@ -60,6 +74,7 @@ func (c *Client) Query(ctx context.Context, q Query) iter.Seq2[json.RawMessage, 
 	return func(yield func(json.RawMessage, error) bool) {
 		params := q.values()
 		left := q.Limit
+		var said annal.Gaps
 		for {
 			params.Set("limit", strconv.Itoa(pageSize(left)))
 			page, err := c.page(ctx, params)
@@ -67,6 +82,7 @@ func (c *Client) Query(ctx context.Context, q Query) iter.Seq2[json.RawMessage, 
 				yield(nil, err)
 				return
 			}
+			q.tell(page.missing, &said)
 			for _, e := range page.Events {
 				if !yield(e, nil) {
 					return
@@ -96,14 +112,17 @@ type page struct {
 	Events  []json.RawMessage `json:"events"`
 	Cursor  string            `json:"cursor"`
 	HasMore bool              `json:"has_more"`
+
+	missing annal.Gaps
 }
 
 func (c *Client) page(ctx context.Context, params url.Values) (page, error) {
 	var p page
-	body, err := c.whole(ctx, call{method: "GET", path: "/v1/events", query: params, accept: "application/json"})
+	body, missing, err := c.counted(ctx, call{method: "GET", path: "/v1/events", query: params, accept: "application/json"})
 	if err == nil {
 		err = json.Unmarshal(body, &p)
 	}
+	p.missing = missing
 	return p, err
 }
 
@@ -120,6 +139,7 @@ func (c *Client) Stream(ctx context.Context, q Query, format Format, w io.Writer
 		return err
 	}
 	defer resp.Body.Close()
+	q.tell(missingFrom(resp), new(annal.Gaps))
 	if _, err := io.Copy(w, resp.Body); err != nil {
 		return fmt.Errorf("read the stream of events: %w", err)
 	}
@@ -167,6 +187,10 @@ type Summary struct {
 	} `json:"top_resources"`
 
 	JSON json.RawMessage `json:"-"` // the answer as it came
+
+	// Incomplete: events at these positions of the log are lost, and every count is
+	// the least that it can be. Empty: nothing is missing.
+	Incomplete annal.Gaps `json:"-"`
 }
 
 // Summary counts the events with from ≤ time ≤ to; a zero time leaves that end
@@ -174,11 +198,11 @@ type Summary struct {
 func (c *Client) Summary(ctx context.Context, from, to time.Time) (Summary, error) {
 	var s Summary
 	q := Query{From: from, To: to}
-	body, err := c.whole(ctx, call{method: "GET", path: "/v1/audit/summary", query: q.values(), accept: "application/json"})
+	body, missing, err := c.counted(ctx, call{method: "GET", path: "/v1/audit/summary", query: q.values(), accept: "application/json"})
 	if err != nil {
 		return s, err
 	}
-	s.JSON = body
+	s.JSON, s.Incomplete = body, missing
 	if err := json.Unmarshal(body, &s); err != nil {
 		return s, fmt.Errorf("read a summary: %w", err)
 	}

@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"annal"
 )
 
 // A Tail is what to follow.
 type Tail struct {
-	Query Query   // which events; its times, order and limit do not apply
+	Query Query   // which events; its times, order and limit do not apply, its Incomplete does at each connection
 	After *uint64 // begin behind this position; nil: with what comes next
 	// Connected is called once, when the server has begun to follow the log and
 	// before the first event; nil: nothing is.
@@ -30,7 +32,7 @@ func (c *Client) Tail(ctx context.Context, what Tail, fn func(json.RawMessage) e
 	for _, name := range []string{"order", "from", "to"} {
 		params.Del(name)
 	}
-	t := tail{fn: fn, connected: what.Connected}
+	t := tail{fn: fn, connected: what.Connected, query: &what.Query}
 	if what.After != nil {
 		t.last = strconv.FormatUint(*what.After, 10)
 	}
@@ -56,6 +58,8 @@ type tail struct {
 	last      string // id of the last message that fn has seen
 	connected func() error
 	fn        func(json.RawMessage) error
+	query     *Query
+	missing   annal.Gaps // as the caller was told
 }
 
 // stopError marks an error of the caller's own function.
@@ -79,6 +83,7 @@ func (c *Client) follow(ctx context.Context, params map[string][]string, t *tail
 		return err
 	}
 	defer resp.Body.Close()
+	t.query.tell(missingFrom(resp), &t.missing)
 	if t.connected != nil {
 		if err := t.connected(); err != nil {
 			return &stopError{err}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,7 +81,8 @@ type answers struct {
 }
 
 // interrogate asks for all events, for those of each actor, and for their sum.
-// An answer may be an error of the server's, but never a wrong event.
+// An answer may be an error of the server's, but never a wrong event; and what it
+// lacks it says.
 func (l *ledger) interrogate(t *testing.T, p *process) answers {
 	t.Helper()
 	c := p.client(t, -1)
@@ -102,6 +104,8 @@ func (l *ledger) interrogate(t *testing.T, p *process) answers {
 		a.note(t, err)
 	case int(s.Total)+len(a.missing) < len(l.acked):
 		t.Errorf("the summary counts %d events; %d were stored and %d are missing", s.Total, len(l.acked), len(a.missing))
+	default:
+		a.told(t, "the summary", slices.Collect(maps.Keys(a.missing)), s.Incomplete)
 	}
 	return a
 }
@@ -120,6 +124,8 @@ func (a *answers) note(t *testing.T, err error) {
 func (l *ledger) ask(t *testing.T, c *client.Client, q client.Query, want map[string]annal.Receipt, a *answers) {
 	t.Helper()
 	left := maps.Clone(want)
+	var said annal.Gaps
+	q.Incomplete = func(missing annal.Gaps) { said = missing }
 	for native, err := range c.Query(t.Context(), q) {
 		if err != nil {
 			a.note(t, err)
@@ -138,8 +144,22 @@ func (l *ledger) ask(t *testing.T, c *client.Client, q client.Query, want map[st
 		}
 		delete(left, e.EventID)
 	}
+	var lacks []uint64
 	for _, r := range left {
 		a.missing[r.Position] = true
+		lacks = append(lacks, r.Position)
+	}
+	a.told(t, "an answer", lacks, said)
+}
+
+// told holds an answer to what it says is missing from it.
+func (a *answers) told(t *testing.T, what string, lacks []uint64, said annal.Gaps) {
+	t.Helper()
+	for _, position := range lacks {
+		if !said.Holds(position) {
+			t.Errorf("%s lacks %d events, such as that at %d, and says %q", what, len(lacks), position, said)
+			return
+		}
 	}
 }
 

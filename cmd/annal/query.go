@@ -55,6 +55,7 @@ func (q *queryCmd) Run(ctx context.Context, e *env) error {
 	if q.All {
 		question.Limit = 0
 	}
+	question.Incomplete = e.incomplete()
 	out := bufio.NewWriter(e.out)
 	if err := q.answer(ctx, c, question, out); err != nil {
 		_ = out.Flush() // what came so far is worth seeing

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"annal"
 	"annal/client"
 )
 
@@ -46,6 +47,18 @@ func (r *remote) clientTrying(e *env, retries int) (*client.Client, error) {
 		return nil, &usageError{err}
 	}
 	return c, nil
+}
+
+// incomplete returns what tells the person once that an answer lacks events. The
+// exit code does not: the answer is all that the log has.
+func (e *env) incomplete() func(annal.Gaps) {
+	said := ""
+	return func(missing annal.Gaps) {
+		if s := missing.String(); s != said {
+			fmt.Fprintf(e.err, "annal: this answer is incomplete, for a part of the server's log is lost: %s\n", s)
+			said = s
+		}
+	}
 }
 
 const (

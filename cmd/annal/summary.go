@@ -34,6 +34,9 @@ func (s *summaryCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	if len(sum.Incomplete) > 0 {
+		e.incomplete()(sum.Incomplete)
+	}
 	if s.JSON {
 		_, err = fmt.Fprintf(e.out, "%s\n", sum.JSON)
 		return err

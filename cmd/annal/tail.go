@@ -43,6 +43,7 @@ func (t *tailCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	f := follower{client: c, query: t.query(), lines: t.Lines, print: printLine(e.out, t.JSON)}
+	f.query.Incomplete = e.incomplete()
 	if !t.Follow {
 		return f.newest(ctx)
 	}

@@ -23,6 +23,8 @@ func storeFigures() []storeFigure {
 			func(s *store.Stats) float64 { return oneIf(s.Alarm != "") }},
 		{"annal_log_events", "Events in the log.", gauge,
 			func(s *store.Stats) float64 { return float64(s.Events) }},
+		{"annal_missing_positions", "Positions of the log whose events are lost, or may be; answers say which. It grows when a start finds a loss.", gauge,
+			func(s *store.Stats) float64 { return float64(s.Missing) }},
 		{"annal_tenants", "Tenants that have events, as of the latest seal.", gauge,
 			func(s *store.Stats) float64 { return float64(s.Tenants) }},
 		{"annal_segments", "Sealed segments.", gauge,
