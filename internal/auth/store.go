@@ -35,6 +35,10 @@ type Config struct {
 	LogID [16]byte         // of the log that the folder holds
 	Now   func() time.Time // the clock
 	Rand  io.Reader        // where secrets come from: crypto/rand.Reader
+
+	// Damaged is told of the first damage that is met in the state while it is open;
+	// nil: nobody is.
+	Damaged func(error)
 }
 
 // A Store keeps tokens and tenants. It is safe for concurrent use.
@@ -70,7 +74,7 @@ type Store struct {
 // see [Store.FirstToken].
 func Open(cfg Config) (*Store, error) {
 	name := filepath.Join(cfg.Dir, StateFile)
-	db, err := openState(name, filepath.Join(cfg.Dir, SigningKeyFile), cfg.LogID)
+	db, err := openState(name, filepath.Join(cfg.Dir, SigningKeyFile), &cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -89,11 +93,11 @@ func Open(cfg Config) (*Store, error) {
 
 // openState opens the database of a folder, or begins one. The key is made after
 // the database: where there is a key alone, the database was lost.
-func openState(name, key string, logID [16]byte) (*book.Book, error) {
+func openState(name, key string, cfg *Config) (*book.Book, error) {
 	err := book.Lost(name, key)
 	var db *book.Book
 	if err == nil {
-		db, err = book.Open(name, logID)
+		db, err = book.Open(name, cfg.LogID, cfg.Damaged)
 	}
 	if book.Unusable(err) {
 		err = fmt.Errorf("%w: put it back from a backup; or move it and %s away, to begin with a new admin token and without users and policies", err, key)
@@ -172,6 +176,9 @@ func (s *Store) bootstrap(name string) error {
 
 // Close stores what is pending and closes the store.
 func (s *Store) Close() error { return errors.Join(s.Flush(), s.db.Close()) }
+
+// Damage is what was found wrong with the state while it was open, or nil.
+func (s *Store) Damage() error { return s.db.Damage() }
 
 // Flush stores when tokens were last used, and now and then removes what has
 // expired. Losing it loses only that.

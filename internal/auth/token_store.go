@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -179,7 +178,7 @@ func getRecord(tx *book.Tx, id string) (record, error) {
 }
 
 func readRecord(k, v []byte) (r record, err error) {
-	if err := json.Unmarshal(bytes.Clone(v), &r); err != nil || len(r.Hash) != sha256.Size {
+	if err := json.Unmarshal(v, &r); err != nil || len(r.Hash) != sha256.Size {
 		return r, fmt.Errorf("token record %s is damaged", k)
 	}
 	return r, nil

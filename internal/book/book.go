@@ -22,7 +22,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -58,13 +57,20 @@ func (e *DamageError) Error() string {
 type Book struct {
 	name string
 	db   *bolt.DB
-	lost atomic.Pointer[DamageError] // the file could not be read where it is mapped
+	file fs.FileInfo // as it was opened
+	told func(error)
+
+	damage atomic.Pointer[DamageError] // the first that was met
+	lost   atomic.Pointer[DamageError] // why the book is of no use any more
+	gone   chan struct{}               // closed with lost
 }
 
-// Open opens the book in a file, or begins one, for the log with an id.
+// Open opens the book in a file, or begins one, for the log with an id. Told is
+// called, once, with the first damage that is met while the book is open; nil:
+// nobody is.
 //
 // Errors: *DamageError, ErrForeign; others when the file cannot be read now.
-func Open(name string, logID [16]byte) (*Book, error) {
+func Open(name string, logID [16]byte, told func(error)) (*Book, error) {
 	err := Verify(name, logID)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = begin(name, logID)
@@ -72,11 +78,22 @@ func Open(name string, logID [16]byte) (*Book, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newBook(name, told)
+}
+
+func newBook(name string, told func(error)) (*Book, error) {
 	db, err := open(name)
 	if err != nil {
 		return nil, err
 	}
-	return &Book{name: name, db: db}, nil
+	if told == nil {
+		told = func(error) {}
+	}
+	b := &Book{name: name, db: db, told: told, gone: make(chan struct{})}
+	if b.file, err = os.Stat(name); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return b, nil
 }
 
 func open(name string) (*bolt.DB, error) {
@@ -96,11 +113,10 @@ func begin(name string, logID [16]byte) error {
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	db, err := open(tmp)
+	b, err := newBook(tmp, nil)
 	if err != nil {
 		return err
 	}
-	b := &Book{name: tmp, db: db}
 	err = b.Update(func(tx *Tx) error {
 		own, err := tx.Create(bucketBook)
 		if err != nil {
@@ -108,74 +124,49 @@ func begin(name string, logID [16]byte) error {
 		}
 		return own.Put([]byte(keyLog), logID[:])
 	})
-	if err = errors.Join(err, db.Close()); err != nil {
+	if err = errors.Join(err, b.Close()); err != nil {
 		return err
 	}
 	return rename(tmp, name)
 }
 
-// Close closes the book. One whose file was lost stays open: what bbolt was doing
-// then may never end.
-func (b *Book) Close() error {
-	if b.lost.Load() != nil {
-		return nil
-	}
-	return b.db.Close()
-}
-
-// View runs fn in a transaction that only reads.
-func (b *Book) View(fn func(*Tx) error) error {
-	return b.guard(func() error { return b.db.View(func(tx *bolt.Tx) error { return fn(&Tx{b.name, tx}) }) })
-}
-
-// Update runs fn in a transaction, which is durable when Update returns nil.
-func (b *Book) Update(fn func(*Tx) error) error {
-	return b.guard(func() error { return b.db.Update(func(tx *bolt.Tx) error { return fn(&Tx{b.name, tx}) }) })
-}
-
-// guard makes an error of a fault of mapped memory: a file that was cut while it
-// is open, a disk that cannot be read.
-func (b *Book) guard(fn func() error) (err error) {
-	if d := b.lost.Load(); d != nil {
-		return d
-	}
-	old := debug.SetPanicOnFault(true)
-	defer debug.SetPanicOnFault(old)
-	defer func() {
-		switch p := recover().(type) {
-		case nil:
-		case interface{ Addr() uintptr }:
-			d := &DamageError{File: b.name, What: "it cannot be read where it is mapped: it was cut, or its disk fails"}
-			b.lost.Store(d)
-			err = d
-		default:
-			panic(p)
-		}
-	}()
-	return fn()
-}
-
 // A Tx is a transaction.
 type Tx struct {
-	name string
-	tx   *bolt.Tx
+	name   string
+	tx     *bolt.Tx
+	inside bool // bbolt is at work
+}
+
+// bolt has bbolt do something.
+func (t *Tx) bolt(do func()) {
+	t.inside = true
+	do()
+	t.inside = false
 }
 
 // Create returns a bucket, new or not.
 func (t *Tx) Create(bucket string) (*Bucket, error) {
-	b, err := t.tx.CreateBucketIfNotExists([]byte(bucket))
-	if err != nil {
-		return nil, err
+	own := &Bucket{t, bucket, nil}
+	var err error
+	known := false
+	t.bolt(func() {
+		if own.b, err = t.tx.CreateBucketIfNotExists([]byte(bucket)); err != nil {
+			return
+		}
+		var sums *bolt.Bucket
+		if sums, err = t.tx.CreateBucketIfNotExists([]byte(bucketSums)); err == nil {
+			known = sums.Get([]byte(bucket)) != nil
+		}
+	})
+	if err != nil || known {
+		return own, err
 	}
-	if _, err := t.tx.CreateBucketIfNotExists([]byte(bucketSums)); err != nil {
-		return nil, err
-	}
-	own := &Bucket{t, bucket, b}
-	if t.tx.Bucket([]byte(bucketSums)).Get([]byte(bucket)) == nil {
-		return own, own.setSum(sum{})
-	}
-	return own, nil
+	return own, own.setSum(sum{})
 }
 
 // Bucket returns a bucket that was created.
-func (t *Tx) Bucket(bucket string) *Bucket { return &Bucket{t, bucket, t.tx.Bucket([]byte(bucket))} }
+func (t *Tx) Bucket(bucket string) *Bucket {
+	own := &Bucket{t, bucket, nil}
+	t.bolt(func() { own.b = t.tx.Bucket([]byte(bucket)) })
+	return own
+}

@@ -47,7 +47,7 @@ func read(t testing.TB, b *Book) contents {
 // long values and free pages.
 func filled(t testing.TB, name string, rnd *rand.Rand, rounds int) contents {
 	t.Helper()
-	b, err := Open(name, logID)
+	b, err := Open(name, logID, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestSoundBooksAreFoundSound(t *testing.T) {
 	for seed := range uint64(6) {
 		name := filepath.Join(t.TempDir(), "book")
 		want := filled(t, name, rand.New(rand.NewPCG(seed, 1)), 12)
-		b, err := Open(name, logID)
+		b, err := Open(name, logID, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestFlippedBitsAreFound(t *testing.T) {
 			if err := os.WriteFile(name, bad, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			b, err := Open(name, logID)
+			b, err := Open(name, logID, nil)
 			var d *DamageError
 			switch {
 			case errors.As(err, &d):
@@ -167,7 +167,7 @@ func TestFlippedBitsAreFound(t *testing.T) {
 func TestCutEmptyAndForeignBooks(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "book")
 	filled(t, name, rand.New(rand.NewPCG(1, 1)), 3)
-	if _, err := Open(name, [16]byte{9}); !errors.Is(err, ErrForeign) {
+	if _, err := Open(name, [16]byte{9}, nil); !errors.Is(err, ErrForeign) {
 		t.Errorf("another log's book: %v, want ErrForeign", err)
 	}
 	whole, err := os.ReadFile(name)
@@ -183,7 +183,7 @@ func TestCutEmptyAndForeignBooks(t *testing.T) {
 			t.Fatal(err)
 		}
 		var d *DamageError
-		if _, err := Open(name, logID); !errors.As(err, &d) {
+		if _, err := Open(name, logID, nil); !errors.As(err, &d) {
 			t.Errorf("cut to %d bytes: %v, want damage", n, err)
 		}
 	}
@@ -192,7 +192,7 @@ func TestCutEmptyAndForeignBooks(t *testing.T) {
 // Damage of a record that is read while the book is open is an error.
 func TestDamageWhileOpen(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "book")
-	b, err := Open(name, logID)
+	b, err := Open(name, logID, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

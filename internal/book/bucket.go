@@ -1,6 +1,7 @@
 package book
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -13,8 +14,8 @@ const (
 	sumBytes = 8 + 8 + crcBytes
 )
 
-// A Bucket holds one kind of records. Keys and values are valid until the
-// transaction ends, and must not be changed.
+// A Bucket holds one kind of records. Keys and values that it gives are copies:
+// the file may be overwritten between the look at a checksum and what follows.
 type Bucket struct {
 	tx   *Tx
 	name string
@@ -23,7 +24,8 @@ type Bucket struct {
 
 // Get returns the value of a key, or nil.
 func (b *Bucket) Get(key []byte) ([]byte, error) {
-	v := b.b.Get(key)
+	var v []byte
+	b.tx.bolt(func() { v = bytes.Clone(b.b.Get(key)) })
 	if v == nil {
 		return nil, nil
 	}
@@ -49,7 +51,8 @@ func (b *Bucket) Put(key, value []byte) error {
 	s.count++
 	s.crcs += uint64(crc)
 	v := binary.LittleEndian.AppendUint32(append(make([]byte, 0, len(value)+crcBytes), value...), crc)
-	if err := b.b.Put(key, v); err != nil {
+	b.tx.bolt(func() { err = b.b.Put(key, v) })
+	if err != nil {
 		return err
 	}
 	return b.setSum(s)
@@ -61,7 +64,8 @@ func (b *Bucket) Delete(key []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := b.b.Delete(key); err != nil {
+	b.tx.bolt(func() { err = b.b.Delete(key) })
+	if err != nil {
 		return err
 	}
 	return b.setSum(s)
@@ -73,8 +77,14 @@ func (b *Bucket) ForEach(fn func(k, v []byte) error) error { return b.Under(nil,
 
 // Under is ForEach of the records whose keys begin with prefix.
 func (b *Bucket) Under(prefix []byte, fn func(k, v []byte) error) error {
-	c := b.b.Cursor()
-	for k, v := c.Seek(prefix); k != nil && len(k) >= len(prefix) && string(k[:len(prefix)]) == string(prefix); k, v = c.Next() {
+	var c *bolt.Cursor
+	var k, v []byte
+	own := func(key, value []byte) { k, v = bytes.Clone(key), bytes.Clone(value) }
+	b.tx.bolt(func() {
+		c = b.b.Cursor()
+		own(c.Seek(prefix))
+	})
+	for k != nil && len(k) >= len(prefix) && string(k[:len(prefix)]) == string(prefix) {
 		value, err := b.open(k, v)
 		if err != nil {
 			return err
@@ -82,6 +92,7 @@ func (b *Bucket) Under(prefix []byte, fn func(k, v []byte) error) error {
 		if err := fn(k, value); err != nil {
 			return err
 		}
+		b.tx.bolt(func() { own(c.Next()) })
 	}
 	return nil
 }
@@ -106,7 +117,8 @@ func decodeSum(v []byte) sum {
 }
 
 func (b *Bucket) sum() (sum, error) {
-	v := b.tx.tx.Bucket([]byte(bucketSums)).Get([]byte(b.name))
+	var v []byte
+	b.tx.bolt(func() { v = bytes.Clone(b.tx.tx.Bucket([]byte(bucketSums)).Get([]byte(b.name))) })
 	if len(v) != sumBytes || !intact(bucketSums, []byte(b.name), v) {
 		return sum{}, &DamageError{File: b.tx.name, What: "sum of " + b.name + ": wrong checksum"}
 	}
@@ -129,7 +141,9 @@ func (b *Bucket) without(key []byte) (sum, error) {
 }
 
 func (b *Bucket) setSum(s sum) error {
-	return b.tx.tx.Bucket([]byte(bucketSums)).Put([]byte(b.name), s.encode(b.name))
+	var err error
+	b.tx.bolt(func() { err = b.tx.tx.Bucket([]byte(bucketSums)).Put([]byte(b.name), s.encode(b.name)) })
+	return err
 }
 
 // intact reports whether a stored value ends with the right checksum.

@@ -38,6 +38,10 @@ type Config struct {
 	LogID [16]byte         // of the log that the folder holds
 	Now   func() time.Time // the clock
 	Rand  io.Reader        // where ids and keys come from: crypto/rand.Reader
+
+	// Damaged is told of the first damage that is met in the file while it is open;
+	// nil: nobody is.
+	Damaged func(error)
 }
 
 // A Store keeps destinations. It is safe for concurrent use.
@@ -56,7 +60,7 @@ type Store struct {
 // not fit.
 func Open(cfg Config) (*Store, error) {
 	name, key := filepath.Join(cfg.Dir, StateFile), filepath.Join(cfg.Dir, KeyFile)
-	db, err := openState(name, key, cfg.LogID)
+	db, err := openState(name, key, &cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -69,17 +73,20 @@ func Open(cfg Config) (*Store, error) {
 
 // openState opens the database of a folder, or begins one. The key is made after
 // the database: where there is a key alone, the database was lost.
-func openState(name, key string, logID [16]byte) (*book.Book, error) {
+func openState(name, key string, cfg *Config) (*book.Book, error) {
 	err := book.Lost(name, key)
 	var db *book.Book
 	if err == nil {
-		db, err = book.Open(name, logID)
+		db, err = book.Open(name, cfg.LogID, cfg.Damaged)
 	}
 	if book.Unusable(err) {
 		err = fmt.Errorf("%w: put it back from a backup; or move it and %s away, and enter the destinations anew", err, key)
 	}
 	return db, err
 }
+
+// Damage is what was found wrong with the file while it was open, or nil.
+func (s *Store) Damage() error { return s.db.Damage() }
 
 // Close closes the store.
 func (s *Store) Close() error { return s.db.Close() }

@@ -81,10 +81,10 @@ func (s *Server) meterStore() {
 	}
 	s.metrics.registry.MustRegister(c)
 	s.metrics.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "annal_damage_alarm", Help: "1 when a file of the log or of the access stream is known to be damaged that cannot be made again; else 0.",
+		Name: "annal_damage_alarm", Help: "1 when a file of the log, of the access stream or beside them is known to be damaged that cannot be made again; else 0.",
 	}, func() float64 {
 		log, reads := s.store.Stats(), s.access.Stats()
-		return oneIf(hurt(&log) || hurt(&reads))
+		return oneIf(hurt(&log) || hurt(&reads) || s.auth.Damage() != nil || s.forward.Damage() != nil)
 	}))
 }
 

@@ -106,12 +106,12 @@ func (s *Server) open(deps Deps) (err error) {
 	}
 	s.closers = append(s.closers, s.store.Close)
 	s.noteState()
-	s.auth, err = auth.Open(auth.Config{Dir: s.cfg.Data, LogID: s.store.ID(), Now: deps.Now, Rand: rand.Reader})
+	s.auth, err = auth.Open(auth.Config{Dir: s.cfg.Data, LogID: s.store.ID(), Now: deps.Now, Rand: rand.Reader, Damaged: s.noteDamage})
 	if err != nil {
 		return err
 	}
 	s.closers = append(s.closers, s.auth.Close)
-	s.forward, err = forward.Open(forward.Config{Dir: s.cfg.Data, LogID: s.store.ID(), Now: deps.Now, Rand: rand.Reader})
+	s.forward, err = forward.Open(forward.Config{Dir: s.cfg.Data, LogID: s.store.ID(), Now: deps.Now, Rand: rand.Reader, Damaged: s.noteDamage})
 	if err != nil {
 		return err
 	}

@@ -70,6 +70,11 @@ func (s *Server) noteState() {
 	}
 }
 
+// noteDamage says that a file beside the log was found damaged while it was open.
+func (s *Server) noteDamage(problem error) {
+	s.log.Error("a file of the data folder was damaged while it was open: stop, put it back from a backup, start", "problem", problem)
+}
+
 // cursorKey reads the key of cursors, or makes it. Without it, clients begin
 // their walks anew.
 func cursorKey(dir string, logID [16]byte, random io.Reader) ([]byte, error) {
