@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"annal/internal/bench"
 )
@@ -52,6 +54,8 @@ func (b *benchCmd) Run(ctx context.Context, e *env) error {
 	if len(b.Table) > 0 {
 		return b.writeTable(e)
 	}
+	ctx, stop := untilLeft(ctx)
+	defer stop()
 	cfg := bench.Config{
 		Mix:    bench.Mix{Seed: b.Seed, Events: b.Events, Identities: b.Identities, Tenants: b.Tenants, Shuffled: b.Shuffled},
 		Server: b.Server, Token: b.Token, PID: b.PID, Singles: b.Singles, ServeArgs: b.ServeArg, Progress: e.err,
@@ -71,6 +75,17 @@ func (b *benchCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	return errors.Join(err, b.use(e, &report))
+}
+
+// untilLeft returns a context that ends also when nobody reads the output any
+// more, or the terminal is gone: the server under test must end, and what was
+// written for it.
+func untilLeft(ctx context.Context) (context.Context, context.CancelFunc) {
+	signals := []os.Signal{syscall.SIGPIPE}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signal.NotifyContext(ctx, signals...)
 }
 
 // choose says which server is measured.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -73,19 +74,40 @@ func (d *daemon) start(ctx context.Context) (time.Duration, error) {
 	args := append([]string{"serve", "--data", d.data, "--listen", d.listen}, d.args...)
 	d.cmd = exec.Command(d.binary, args...)
 	d.cmd.Stdout, d.cmd.Stderr = out, out
+	d.cmd.SysProcAttr = endWithParent()
 	began := time.Now()
-	if err := d.cmd.Start(); err != nil {
+	if err := d.spawn(); err != nil {
 		return 0, fmt.Errorf("start the server: %w", err)
 	}
-	d.pid.Store(int64(d.cmd.Process.Pid))
-	d.exited = make(chan error, 1)
-	go func() { d.exited <- d.cmd.Wait() }()
 	if err := d.waitReady(ctx); err != nil {
 		d.kill()
 		return 0, fmt.Errorf("%w; it said: %s", err, d.lastWords())
 	}
 	took := time.Since(began)
 	return took, d.readToken()
+}
+
+// spawn starts the process, and waits for its end on the same thread: where the
+// system ends a process with its parent, it does so with the thread that started
+// it.
+func (d *daemon) spawn() error {
+	started := make(chan error)
+	exited := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := d.cmd.Start()
+		started <- err
+		if err == nil {
+			exited <- d.cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
+	d.exited = exited
+	d.pid.Store(int64(d.cmd.Process.Pid))
+	return nil
 }
 
 const maxLastWords = 2000 // bytes

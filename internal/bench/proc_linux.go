@@ -5,12 +5,17 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // ticksPerSecond is the unit of CPU time in /proc; Linux fixes it.
 const ticksPerSecond = 100
+
+// endWithParent has a process killed when the one that started it ends, however
+// that came about.
+func endWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
 // cpuSeconds returns the CPU time that a process has used, user and system.
 func cpuSeconds(pid int) (float64, error) {
