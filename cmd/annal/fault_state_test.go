@@ -113,3 +113,40 @@ func askOnce(c *http.Client, method, url, token, body string, want int, shape st
 	}
 	return nil
 }
+
+// Where state.db and its key are both gone, or forward.db and its, the folder is
+// not taken for a new one: the server ends and says how to go on. Told to begin
+// them anew, it serves every event, with an admin token of its own, and the next
+// start needs no telling.
+func TestLostStateIsNotBegunUnasked(t *testing.T) {
+	prepared := filepath.Join(t.TempDir(), "prepared")
+	l := inhabited(t, prepared)
+	for _, pair := range [][]string{{"state.db", "signing-key"}, {"forward.db", "forward-key"}} {
+		t.Run(pair[0], func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "data")
+			copyDir(t, prepared, dir)
+			for _, name := range pair {
+				if err := os.Remove(filepath.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if code, said := check(dir); code != exitFailed || !strings.Contains(said, filepath.Join(dir, pair[0])+" is missing") || !strings.Contains(said, pair[1]) {
+				t.Errorf("check exits with %d and says\n%s", code, said)
+			}
+			launch{dir: dir, size: small}.refuses(t, "annal: ", filepath.Join(dir, pair[0]), filepath.Join(dir, pair[1]), "from a backup", "--new-state")
+			if _, err := os.Stat(filepath.Join(dir, pair[0])); err == nil {
+				t.Error("the start that was refused has made the file")
+			}
+			for _, flags := range [][]string{{"--new-state"}, nil} {
+				p := launch{dir: dir, size: small, flags: flags}.serve(t)
+				if a := l.interrogate(t, p); a.failed > 0 || len(a.missing) > 0 {
+					t.Errorf("%d questions fail and %d events are missing", a.failed, len(a.missing))
+				}
+				p.stop(t)
+			}
+			if code, said := check(dir); code != exitDone {
+				t.Errorf("afterwards, check says\n%s", said)
+			}
+		})
+	}
+}

@@ -15,6 +15,7 @@ import (
 type serveCmd struct {
 	ConfigFile  string `name:"config" env:"ANNAL_CONFIG" placeholder:"FILE" help:"Settings by name as YAML."`
 	PrintConfig bool   `help:"Print every setting, its value and where that comes from, and stop. The output can serve as a file."`
+	NewState    bool   `help:"Begin anew what the data folder has lost of state.db and forward.db with their keys: with a new admin token, and without users, policies or destinations. For one start."`
 
 	server.Config
 }
@@ -42,7 +43,7 @@ func (s *serveCmd) Run(ctx context.Context, e *env, from *settings) error {
 		return &usageError{err}
 	}
 	deps := e.server
-	deps.Logger, deps.Greeting, deps.Version = log, e.err, version
+	deps.Logger, deps.Greeting, deps.Version, deps.NewState = log, e.err, version, s.NewState
 	running, err := server.Open(s.Config, deps)
 	if err != nil {
 		return err

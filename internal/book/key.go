@@ -55,15 +55,18 @@ func keySum(b []byte) string {
 }
 
 // Lost reports a book that is missing or empty although the key is there that is
-// made after it.
-func Lost(name, key string) error {
+// made after it, or, used, other files of the folder are.
+func Lost(name, key string, used bool) error {
 	if info, err := os.Stat(name); err == nil && info.Size() > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if _, err := os.Stat(key); err != nil {
-		return nil
+	if _, err := os.Stat(key); err == nil {
+		return &DamageError{File: name, What: "it is missing or empty, although " + filepath.Base(key) + " is there"}
 	}
-	return &DamageError{File: name, What: "it is missing or empty, although " + filepath.Base(key) + " is there"}
+	if used {
+		return &DamageError{File: name, What: "it is missing or empty, and so is " + filepath.Base(key) + ", although the data folder has been in use"}
+	}
+	return nil
 }
 
 // Unusable reports whether err says that a file is not what was written, rather

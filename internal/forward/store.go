@@ -39,6 +39,8 @@ type Config struct {
 	Now   func() time.Time // the clock
 	Rand  io.Reader        // where ids and keys come from: crypto/rand.Reader
 
+	// Used says that the folder has been in use, so that the files must be there.
+	Used bool
 	// Damaged is told of the first damage that is met in the file while it is open;
 	// nil: nobody is.
 	Damaged func(error)
@@ -74,13 +76,13 @@ func Open(cfg Config) (*Store, error) {
 // openState opens the database of a folder, or begins one. The key is made after
 // the database: where there is a key alone, the database was lost.
 func openState(name, key string, cfg *Config) (*book.Book, error) {
-	err := book.Lost(name, key)
+	err := book.Lost(name, key, cfg.Used)
 	var db *book.Book
 	if err == nil {
 		db, err = book.Open(name, cfg.LogID, cfg.Damaged)
 	}
 	if book.Unusable(err) {
-		err = fmt.Errorf("%w: put it back from a backup; or move it and %s away, and enter the destinations anew", err, key)
+		err = fmt.Errorf("%w: put both files back from a backup; or, to enter the destinations anew, move what is left of them away (%s and %s) and start once with --new-state", err, name, key)
 	}
 	return db, err
 }

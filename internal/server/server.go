@@ -37,6 +37,10 @@ type Deps struct {
 	Now      func() time.Time // nil: time.Now
 	Disk     vfs.FS           // where the log lies, tokens apart; nil: vfs.OS
 
+	// NewState has what is lost of state.db and forward.db begun anew. Without it a
+	// folder that has been in use is not opened without them.
+	NewState bool
+
 	// Sizes of the log's files, for tests that are to see many of them.
 	SegmentRows int   // events of a segment; 0: the store's default
 	LogFileSize int64 // bytes of a file of the write-ahead log; 0: its default
@@ -106,12 +110,13 @@ func (s *Server) open(deps Deps) (err error) {
 	}
 	s.closers = append(s.closers, s.store.Close)
 	s.noteState()
-	s.auth, err = auth.Open(auth.Config{Dir: s.cfg.Data, LogID: s.store.ID(), Now: deps.Now, Rand: rand.Reader, Damaged: s.noteDamage})
+	used := !deps.NewState && (s.store.End() > 0 || finished(s.cfg.Data))
+	s.auth, err = auth.Open(auth.Config{Dir: s.cfg.Data, LogID: s.store.ID(), Now: deps.Now, Rand: rand.Reader, Used: used, Damaged: s.noteDamage})
 	if err != nil {
 		return err
 	}
 	s.closers = append(s.closers, s.auth.Close)
-	s.forward, err = forward.Open(forward.Config{Dir: s.cfg.Data, LogID: s.store.ID(), Now: deps.Now, Rand: rand.Reader, Damaged: s.noteDamage})
+	s.forward, err = forward.Open(forward.Config{Dir: s.cfg.Data, LogID: s.store.ID(), Now: deps.Now, Rand: rand.Reader, Used: used, Damaged: s.noteDamage})
 	if err != nil {
 		return err
 	}

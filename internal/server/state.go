@@ -62,6 +62,10 @@ func begun(dir, file string) bool {
 	return err == nil
 }
 
+// finished reports whether a folder's first start came to its end: the file that
+// is made last is there.
+func finished(dir string) bool { return begun(dir, CursorKeyFile) }
+
 // noteState says what a start found missing or damaged and makes again, which it
 // does only with what costs little.
 func (s *Server) noteState() {
