@@ -87,7 +87,7 @@ func FuzzVerify(f *testing.F) {
 		if err != nil || !maps.Equal(got, want) {
 			t.Fatalf("a changed file has %d records, want %d others, or damage: %v", len(got), len(want), err)
 		}
-		sound, err := Open(name, logID)
+		sound, err := Open(name, logID, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
