@@ -335,11 +335,11 @@ func TestForeignFoldersAreRefused(t *testing.T) {
 		}, []string{"format 2", "use the annal that wrote it"}},
 		{"a newer segment", func(t *testing.T, dir string) func() {
 			return replace(t, filepath.Join(dir, segment), func(b []byte) []byte {
-				binary.LittleEndian.PutUint32(b[8:], 2)
+				binary.LittleEndian.PutUint32(b[8:], 99)
 				binary.LittleEndian.PutUint32(b[44:], crc32.Checksum(b[:44], crc32.MakeTable(crc32.Castagnoli)))
 				return b
 			})
-		}, []string{segment, "format 2"}},
+		}, []string{segment, "format 99"}},
 		{"no LOG", func(t *testing.T, dir string) func() {
 			name := filepath.Join(dir, "LOG")
 			if err := os.Rename(name, dir+".kept"); err != nil {
