@@ -87,6 +87,9 @@ func Open(cfg Config) (*Store, error) {
 		addresses: newPaces(addressBurst, addressEvery), subjects: newPaces(subjectBurst, subjectEvery),
 		locks: locks{keys: map[string]failing{}},
 	}
+	if s.signer, err = openSigner(&cfg); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	if err := s.load(&cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("load %s: %w", name, err), db.Close())
 	}
@@ -113,9 +116,6 @@ func (s *Store) FirstToken() string { return s.admin }
 
 func (s *Store) load(cfg *Config) (err error) {
 	if s.passwords, err = newPasswords(s.rand); err != nil {
-		return err
-	}
-	if s.signer, err = openSigner(cfg); err != nil {
 		return err
 	}
 	empty := false

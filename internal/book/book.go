@@ -50,7 +50,11 @@ type DamageError struct {
 }
 
 func (e *DamageError) Error() string {
-	return fmt.Sprintf("%s is damaged: %s (bytes %d to %d)", e.File, e.What, e.From, e.To)
+	said := e.File + " is damaged: " + e.What
+	if e.To > e.From {
+		said += fmt.Sprintf(" (bytes %d to %d)", e.From, e.To)
+	}
+	return said
 }
 
 // A Book is an open file of records. It is safe for concurrent use.

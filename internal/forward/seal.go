@@ -52,9 +52,9 @@ func openSealer(name string, logID [16]byte, rand io.Reader, fresh bool) (*seale
 			return nil, err
 		}
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s is missing: put it back from a backup, or remove %s and enter the destinations anew", name, StateFile)
+		return nil, fmt.Errorf("%s is missing: put it back from a backup; or, to enter the destinations anew, move %s away and start once with --new-state", name, StateFile)
 	case err != nil:
-		return nil, fmt.Errorf("%w: put %s back from a backup, or remove it and %s and enter the destinations anew", err, name, StateFile)
+		return nil, fmt.Errorf("%w: put it back from a backup; or, to enter the destinations anew, move it and %s away and start once with --new-state", err, StateFile)
 	}
 	key, err := hex.DecodeString(text)
 	if err != nil || len(key) != keyBytes {

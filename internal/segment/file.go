@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	iofs "io/fs"
 	"runtime/debug"
 	"sync/atomic"
 	"unsafe"
@@ -26,6 +27,14 @@ func (e *DamageError) Error() string {
 
 // Is makes every such error an [annal.ErrDamaged].
 func (e *DamageError) Is(target error) bool { return target == annal.ErrDamaged }
+
+// A missingError is the name of a file that is not there.
+type missingError string
+
+func (e missingError) Error() string { return string(e) + " is missing" }
+
+// Is makes it an [iofs.ErrNotExist].
+func (e missingError) Is(target error) bool { return target == iofs.ErrNotExist }
 
 // ErrForeign: the file belongs to another log.
 var ErrForeign = errors.New("the file belongs to another log")
@@ -106,6 +115,9 @@ type file struct {
 
 func openFile(fs vfs.FS, name, magic string, logID [16]byte) (*file, error) {
 	m, err := fs.Map(name)
+	if errors.Is(err, iofs.ErrNotExist) {
+		return nil, missingError(name)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", name, err)
 	}

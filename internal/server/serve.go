@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+
+	"annal"
 )
 
 // Serve runs s until ctx ends and closes it.
@@ -17,7 +19,11 @@ func (s *Server) Serve(ctx context.Context) error {
 
 // greet says where the server answers and, on a first start, how to begin.
 func (s *Server) greet() {
-	s.log.Info("listening", "address", "http://"+s.Address(), "data", s.cfg.Data, "events", s.store.End())
+	st := s.store.Stats()
+	s.log.Info("listening", "address", "http://"+s.Address(), "data", s.cfg.Data, "events", st.Events)
+	if st.Missing > 0 {
+		s.log.Error("a part of the log is lost; answers that may lack events of it say so", "missing", s.store.Missing(annal.Query{}).String())
+	}
 	token := s.FirstToken()
 	if token == "" {
 		return

@@ -17,8 +17,9 @@ import (
 
 // A stateFile is a file of the data folder beside the log.
 type stateFile struct {
-	name  string
-	check func(name string, logID [16]byte) error
+	name   string
+	check  func(name string, logID [16]byte) error
+	remade string // what a start does that misses it; "": it says so itself
 }
 
 // stateFiles lists them in the order in which a first start makes them.
@@ -26,14 +27,31 @@ func stateFiles() []stateFile {
 	key := func(name string, logID [16]byte) error { _, err := book.ReadKey(name, logID); return err }
 	there := func(name string, _ [16]byte) error { _, err := os.Stat(name); return err }
 	return []stateFile{
-		{auth.StateFile, book.Verify}, {auth.SigningKeyFile, key}, {forward.StateFile, book.Verify}, {forward.KeyFile, key},
-		{filepath.Join(AccessDir, store.IdentityFile), there}, {CursorKeyFile, key},
+		{auth.StateFile, book.Verify, ""},
+		{auth.SigningKeyFile, key, "another is made unless it is damaged, and everybody signs in again"},
+		{forward.StateFile, book.Verify, ""},
+		{forward.KeyFile, key, "another is made if there are no destinations"},
+		{filepath.Join(AccessDir, store.IdentityFile), there, "an empty access stream is begun if nothing is left of it"},
+		{CursorKeyFile, key, "another is made, and cursors that clients hold are refused"},
 	}
+}
+
+// A stateProblem is something wrong with a stateFile, and what a start does then.
+type stateProblem struct {
+	err  error
+	next string
 }
 
 // CheckState reads the files beside the log in a data folder and returns what is
 // wrong with them. It changes nothing.
 func CheckState(dir string, logID [16]byte) (problems []error) {
+	for _, p := range stateProblems(dir, logID) {
+		problems = append(problems, p.err)
+	}
+	return problems
+}
+
+func stateProblems(dir string, logID [16]byte) (problems []stateProblem) {
 	made := false // a file that is made later is there, so that this one was
 	files := stateFiles()
 	for i := len(files) - 1; i >= 0; i-- {
@@ -44,14 +62,14 @@ func CheckState(dir string, logID [16]byte) (problems []error) {
 			made = true
 		case !missing:
 			made = true
-			problems = append(problems, err)
+			problems = append(problems, stateProblem{err, files[i].remade})
 		case made || i == len(files)-1 && begun(dir, files[i-1].name):
-			problems = append(problems, fmt.Errorf("%s is missing", name))
+			problems = append(problems, stateProblem{fmt.Errorf("%s is missing", name), files[i].remade})
 		}
 	}
 	if len(problems) == 0 && made {
 		if err := auth.CheckAdminToken(dir, logID); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			problems = append(problems, err)
+			problems = append(problems, stateProblem{err, "the server goes on"})
 		}
 	}
 	return problems
@@ -66,11 +84,15 @@ func begun(dir, file string) bool {
 // is made last is there.
 func finished(dir string) bool { return begun(dir, CursorKeyFile) }
 
-// noteState says what a start found missing or damaged and makes again, which it
-// does only with what costs little.
+// noteState says what a start found missing or damaged, and what it makes again,
+// which it does only with what costs little.
 func (s *Server) noteState() {
-	for _, problem := range CheckState(s.cfg.Data, s.store.ID()) {
-		s.log.Error("a file of the data folder is damaged or missing", "problem", problem)
+	for _, p := range stateProblems(s.cfg.Data, s.store.ID()) {
+		next := p.next
+		if next == "" {
+			next = "the start says how to go on"
+		}
+		s.log.Error("a file of the data folder is damaged, missing or cannot be read", "problem", p.err, "next", next)
 	}
 }
 

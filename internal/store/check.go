@@ -27,7 +27,7 @@ func Check(cfg Config) (r Report, err error) {
 	s := &Store{cfg: withDefaults(cfg)}
 	s.fs = s.cfg.FS
 	if _, err := s.fs.Size(s.path(IdentityFile)); err != nil {
-		return r, fmt.Errorf("%s holds no log: %w", cfg.Dir, err)
+		return r, s.noIdentity(err)
 	}
 	lock, err := s.fs.Lock(s.path(lockFile))
 	if err != nil {
@@ -45,6 +45,7 @@ func Check(cfg Config) (r Report, err error) {
 	if s.manifest, err = s.checkManifest(&r); err != nil {
 		return r, err
 	}
+	s.takeBack()
 	s.checkSegments(&r)
 	if missing, _, err := s.logMissing(); err != nil {
 		return r, err
@@ -53,9 +54,22 @@ func Check(cfg Config) (r Report, err error) {
 	}
 	found, err := wal.Check(wal.Config{FS: s.fs, Dir: s.path(walDir), LogID: s.identity.LogID}, s.manifest.Next)
 	for _, d := range found {
-		r.problem(fmt.Errorf("%s/%s", walDir, d))
+		r.problem(fmt.Errorf("%s/%s", s.path(walDir), d))
 	}
 	return r, err
+}
+
+// noIdentity says what a folder is whose LOG cannot be seen.
+func (s *Store) noIdentity(err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, d := range []string{walDir, segmentDir} {
+		if names, err := s.fs.List(s.path(d)); err == nil && len(names) > 0 {
+			return fmt.Errorf("%s is missing but %s is not empty: restore it from a backup of this data folder", s.path(IdentityFile), s.path(d))
+		}
+	}
+	return fmt.Errorf("%s holds no log: %w", s.cfg.Dir, err)
 }
 
 func (r *Report) problem(err error) { r.Problems = append(r.Problems, err.Error()) }
@@ -76,16 +90,18 @@ func (s *Store) checkManifest(r *Report) (manifest, error) {
 		r.problem(err)
 		return m, nil
 	}
-	if len(m.Segments) > 0 && damage == nil {
+	begun, err := wal.Begun(s.fs, s.path(walDir))
+	if damage == nil && (len(m.Segments) > 0 || begun) {
 		r.problem(&DamageError{File: s.path(manifestFile), Problem: "it is missing"})
 	}
-	return m, nil
+	return m, err
 }
 
 func (s *Store) checkSegments(r *Report) {
 	next := uint64(0)
 	for _, l := range s.manifest.Lost {
-		r.problem(fmt.Errorf("%s was set aside: positions %d to %d are not served: %s", l.Name, l.First, l.Last, l.Problem))
+		r.problem(fmt.Errorf("%s was set aside: positions %d to %d are not served until its .col is put from a backup into %s, and annal started again: %s",
+			l.Name, l.First, l.Last, s.path(segmentDir), l.Problem))
 	}
 	for _, e := range s.manifest.Segments {
 		r.Segments++

@@ -32,6 +32,22 @@ func remove(t *testing.T, cfg Config, pattern string, keep int) {
 	}
 }
 
+// cut cuts the only file that matches a pattern in half.
+func cut(t *testing.T, cfg Config, pattern string) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(cfg.Dir, pattern))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%s: %v, %v", pattern, found, err)
+	}
+	info, err := os.Stat(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(found[0], info.Size()/2); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func reopen(t *testing.T, cfg Config) *Store {
 	t.Helper()
 	s, err := Open(cfg)
@@ -69,7 +85,12 @@ func TestWhatIsLostIsMissing(t *testing.T) {
 		{"nothing", func(*testing.T, Config) {}, nil, true, nil},
 		{"a segment in the middle", func(t *testing.T, cfg Config) { remove(t, cfg, "segments/*300-*", 0) }, ranges(300, 600), true, ranges(300, 600)},
 		{"two segments", func(t *testing.T, cfg Config) { remove(t, cfg, "segments/*.col", 2) }, ranges(0, 300, 300, 600), true, ranges(0, 600)},
-		{"the newest segment", func(t *testing.T, cfg Config) { remove(t, cfg, "segments/*900-*", 0) }, ranges(900, 1200), true, nil},
+		{"the newest segment, which the write-ahead log still has", func(t *testing.T, cfg Config) { remove(t, cfg, "segments/*900-*", 0) }, nil, true, nil},
+		{"the newest segment, damaged", func(t *testing.T, cfg Config) { cut(t, cfg, "segments/*900-*.col") }, nil, true, nil},
+		{"the manifest and a segment, damaged", func(t *testing.T, cfg Config) {
+			remove(t, cfg, manifestFile, 0)
+			cut(t, cfg, "segments/*300-*.col")
+		}, ranges(300, 600), false, ranges(300, 600)},
 		{"the write-ahead log", func(t *testing.T, cfg Config) { remove(t, cfg, "wal/*", 0) }, ranges(1200, 1200+skippedNumbers), false, ranges(1200, 1200+skippedNumbers)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -131,6 +152,38 @@ func judgeGaps(t *testing.T, s *Store, want map[string]annal.Event, gaps annal.G
 			if _, there := slices.BinarySearch(got, e.Position); q.Matches(&e) && there == missing.Holds(e.Position) {
 				t.Fatalf("%+v: position %d is in the answer %v, and %q are said to be missing", q, e.Position, there, missing)
 			}
+		}
+	}
+}
+
+// A segment that was set aside is served again once its columns are back in their
+// place, and set aside again when they are no better.
+func TestASegmentThatIsPutBackIsServed(t *testing.T) {
+	cfg, want := damagedLog(t)
+	found, err := filepath.Glob(filepath.Join(cfg.Dir, "segments/*300-*.col"))
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	sound, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, contents := range [][]byte{sound[:len(sound)/2], sound[:100], sound} {
+		if err := os.WriteFile(found[0], contents, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := reopen(t, cfg)
+		gaps := ranges(300, 600)
+		if len(contents) == len(sound) {
+			gaps = nil
+		}
+		judgeGaps(t, s, want, gaps, true)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Check(cfg)
+		if err != nil || len(r.Problems) != len(gaps) || len(gaps) > 0 && !strings.Contains(r.Problems[0], "put from a backup into "+cfg.Dir) {
+			t.Errorf("check finds %q, %v", r.Problems, err)
 		}
 	}
 }

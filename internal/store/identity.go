@@ -68,7 +68,7 @@ func newIdentity(disk vfs.FS, cfg Config, name string) (id identity, err error) 
 	for _, d := range []string{walDir, segmentDir} {
 		names, err := disk.List(cfg.Dir + "/" + d)
 		if err != nil || len(names) > 0 {
-			return id, errors.Join(err, fmt.Errorf("%s is missing but %s is not empty: restore it from a backup of this data folder", name, d))
+			return id, errors.Join(err, fmt.Errorf("%s is missing but %s is not empty: restore it from a backup of this data folder", name, cfg.Dir+"/"+d))
 		}
 	}
 	id = identity{Format: formatVersion, Created: cfg.Now().UTC()}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"annal/internal/segment"
+	"annal/internal/wal"
 )
 
 // A manifest says which segments make up the log, and what the next numbers
@@ -41,12 +42,6 @@ func entryOf(name string, seg *segment.Segment) segmentEntry {
 	return segmentEntry{name, seg.First(), seg.Last(), seg.Rows(), &timeSpan{seg.MinTime(), seg.MaxTime()}}
 }
 
-// A lostSegment could not be read and was moved to the damaged folder.
-type lostSegment struct {
-	segmentEntry
-	Problem string `json:"problem"`
-}
-
 // openManifest reads the manifest, or makes it anew from the segments when it
 // is missing or damaged: they describe themselves.
 func (s *Store) openManifest() (manifest, error) {
@@ -60,11 +55,14 @@ func (s *Store) openManifest() (manifest, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return m, err
 	}
-	m, err = s.rebuildManifest()
-	if err == nil { // also without segments: from then on a missing manifest means damage
-		err = writeState(s.fs, s.path(manifestFile), m)
+	if m, err = s.rebuildManifest(); err != nil {
+		return m, err
 	}
-	return m, err
+	if begun, err := wal.Begun(s.fs, s.path(walDir)); damage == nil && (len(m.Segments) > 0 || begun && err == nil) {
+		s.cfg.Logger.Error("the manifest is missing and is made anew from the segments", "file", s.path(manifestFile))
+	}
+	// Also without segments: from then on a missing manifest means damage.
+	return m, writeState(s.fs, s.path(manifestFile), m)
 }
 
 // readManifest reads the manifest. One that is impossible is damaged, whatever
@@ -107,8 +105,12 @@ func (s *Store) rebuildManifest() (manifest, error) {
 	}
 	for _, name := range widest(names) {
 		seg, err := segment.Open(s.fs, s.path(segmentDir), name, s.identity.LogID)
+		if err != nil && errors.As(err, new(*segment.DamageError)) {
+			m.lose(name)
+			continue
+		}
 		if err != nil {
-			return m, fmt.Errorf("the manifest is missing and a segment cannot be read: %w", err)
+			return m, fmt.Errorf("the manifest has to be made anew and a segment cannot be read: %w", err)
 		}
 		m.add(entryOf(name, seg))
 		m.count(seg)
@@ -196,25 +198,4 @@ func (s *Store) install(m manifest) error {
 	s.manifest = m
 	s.mu.Unlock()
 	return nil
-}
-
-// setAside moves a segment that cannot be read to the damaged folder and notes
-// what is lost.
-func (s *Store) setAside(e segmentEntry, cause error) error {
-	s.cfg.Logger.Error("a segment cannot be read and is set aside", "segment", e.Name,
-		"first_position", e.First, "last_position", e.Last, "problem", cause)
-	if err := s.fs.MkdirAll(s.path(damagedDir)); err != nil {
-		return err
-	}
-	for _, suffix := range []string{segment.ColSuffix, segment.IdxSuffix} {
-		from := s.path(segmentDir) + "/" + e.Name + suffix
-		err := s.fs.Rename(from, s.path(damagedDir)+"/"+e.Name+suffix)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	m := s.manifest.clone()
-	m.Segments = slices.DeleteFunc(m.Segments, func(x segmentEntry) bool { return x.Name == e.Name })
-	m.Lost = append(m.Lost, lostSegment{e, cause.Error()})
-	return s.install(m)
 }

@@ -153,8 +153,13 @@ func (s *Store) open() (err error) {
 	if s.manifest, err = s.openManifest(); err != nil {
 		return err
 	}
+	back := s.takeBack()
 	s.cur = &view{}
 	damaged, err := s.openSegments()
+	if err != nil {
+		return err
+	}
+	damaged, again, err := s.fromLog(damaged)
 	if err != nil {
 		return err
 	}
@@ -168,6 +173,10 @@ func (s *Store) open() (err error) {
 			return err
 		}
 	}
+	if err := s.writtenAgain(again); err != nil {
+		return err
+	}
+	s.servedAgain(back)
 	s.gaps = s.findGaps()
 	return s.removeOrphans()
 }

@@ -43,6 +43,27 @@ func Check(cfg Config, from uint64) ([]Damage, error) {
 	return p.damages, err
 }
 
+// Intact returns the position to which the log holds every event from a position
+// on; that position itself when it does not hold the first.
+func Intact(cfg Config, from uint64) (to uint64, err error) {
+	cfg.defaults()
+	d, err := scan(&cfg)
+	if err != nil {
+		return from, err
+	}
+	p := replayer{cfg: &cfg, from: from, emit: func(Record) error { return nil }}
+	if err := p.run(d); err != nil {
+		return from, err
+	}
+	to = max(from, p.position)
+	for _, lost := range p.damages {
+		if lost.LostFrom < lost.LostTo {
+			to = min(to, lost.LostFrom)
+		}
+	}
+	return to, nil
+}
+
 // A replayer walks through the files of a log.
 type replayer struct {
 	cfg     *Config

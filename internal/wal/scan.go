@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"path"
 	"slices"
@@ -60,6 +61,9 @@ func parseName(name string) (first, epoch uint64, free, ok bool) {
 // on there is always one.
 func Begun(disk vfs.FS, dir string) (bool, error) {
 	names, err := disk.List(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
 	if err != nil {
 		return false, fmt.Errorf("list log: %w", err)
 	}
@@ -83,7 +87,7 @@ type folder struct {
 // log's are left alone.
 func scan(cfg *Config) (*folder, error) {
 	names, err := cfg.FS.List(cfg.Dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list log: %w", err)
 	}
 	d := &folder{}
@@ -155,8 +159,8 @@ func (d *folder) add(cfg *Config, base string) error {
 }
 
 // begins reports whether a file holds the record that its header promises.
-func begins(fs vfs.FS, name string, h *fileHeader, size int64) (bool, error) {
-	f, err := fs.Open(name)
+func begins(disk vfs.FS, name string, h *fileHeader, size int64) (bool, error) {
+	f, err := disk.Open(name)
 	if err != nil {
 		return false, err
 	}
@@ -169,12 +173,12 @@ func begins(fs vfs.FS, name string, h *fileHeader, size int64) (bool, error) {
 	return n > 0, err
 }
 
-func readHeader(fs vfs.FS, name string) (h fileHeader, size int64, err error) {
-	size, err = fs.Size(name)
+func readHeader(disk vfs.FS, name string) (h fileHeader, size int64, err error) {
+	size, err = disk.Size(name)
 	if err != nil {
 		return h, 0, err
 	}
-	f, err := fs.Open(name)
+	f, err := disk.Open(name)
 	if err != nil {
 		return h, 0, err
 	}

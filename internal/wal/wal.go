@@ -111,7 +111,7 @@ func Open(cfg Config, from uint64, replay func(Record) error) (*Log, []Damage, e
 		return nil, p.damages, err
 	}
 	for _, damage := range p.damages {
-		cfg.Logger.Error("the write-ahead log is damaged", "file", damage.File, "damage", damage.String())
+		cfg.Logger.Error("the write-ahead log is damaged", "file", path.Join(cfg.Dir, damage.File), "damage", damage.String())
 	}
 	l := &Log{cfg: cfg, codec: newCodec(cfg.LogID), files: d.files, epoch: d.epoch, next: max(from, p.position), number: p.number}
 	if err := l.resume(p.position); err != nil {
