@@ -120,20 +120,26 @@ func (t *totals) add(c *counting, segs []*sealed) error {
 
 // extend makes t the totals of segs.
 func (t *totals) extend(c *counting, segs []*sealed) error {
-	if len(t.segs) > len(segs) || !slices.Equal(t.segs, segs[:len(t.segs)]) {
-		t.segs, t.outcomes, t.fields = nil, [annal.NumOutcomes]uint64{}, [len(countedFields)][]cell{}
+	known := t.segs
+	if len(known) > len(segs) || !slices.Equal(known, segs[:len(known)]) {
+		known = nil
 	}
-	if len(t.segs) == len(segs) {
+	if len(known) == len(segs) {
 		return nil
 	}
+	if len(known) == 0 {
+		t.outcomes, t.fields = [annal.NumOutcomes]uint64{}, [len(countedFields)][]cell{}
+	}
+	t.segs = nil // should damage end this, what was added so far is of no use
 	sum := &counting{s: c.s, w: c.w, plan: c.plan, agg: &annal.Aggregation{}}
 	for i, f := range countedFields {
-		sum.tallies = append(sum.tallies, &tally{field: f, cells: t.fields[i]})
+		if !c.s.spaces[f].full.Load() {
+			sum.tallies = append(sum.tallies, &tally{field: f, cells: t.fields[i]})
+		}
 	}
-	for _, x := range segs[len(t.segs):] {
+	for _, x := range segs[len(known):] {
 		st, err := sum.newSegTally(x)
 		if err != nil {
-			t.segs = nil // what was added so far is of no use
 			return err
 		}
 		tenant, _ := x.oneTenant(c.plan)
@@ -142,8 +148,8 @@ func (t *totals) extend(c *counting, segs []*sealed) error {
 	for o, n := range sum.outcomes {
 		t.outcomes[o] += n
 	}
-	for i, y := range sum.tallies {
-		t.fields[i] = y.cells
+	for _, y := range sum.tallies {
+		t.fields[slices.Index(countedFields[:], y.field)] = y.cells
 	}
 	t.segs = slices.Clone(segs)
 	return nil
