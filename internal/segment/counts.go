@@ -19,25 +19,57 @@ type CodeCount struct {
 // and resource.path.
 func (s *Segment) HasCounts(f annal.Field) bool { return s.idxSec[kindCounts][f] >= 0 }
 
-// Counts yields how often each value of a field occurs in a tenant's rows, by
-// ascending code, when HasCounts; else nothing.
+// counts finds the counts of a tenant: entries lo to hi of the vecs of codes,
+// rows, and rows that did not succeed. There are none when its codes hardly repeat.
+func (s *Segment) counts(f annal.Field, tenant TenantRange) (vecs [3]vec, lo, hi int) {
+	b := s.idx.bytes(s.idxSec[kindCounts][f])
+	starts := vecAt(b, 4)
+	for i := range vecs {
+		vecs[i] = vecAt(b, 4+(i+1)*vecHeader)
+	}
+	return vecs, int(starts.at(int(tenant.Code))), int(starts.at(int(tenant.Code) + 1))
+}
+
+// Counts yields how often each value of a field occurs in the rows of a tenant or
+// of [Segment.All], by ascending code, when HasCounts; else nothing.
 func (s *Segment) Counts(f annal.Field, tenant TenantRange) iter.Seq[CodeCount] {
 	return func(yield func(CodeCount) bool) {
 		if !s.HasCounts(f) {
 			return
 		}
-		b := s.idx.bytes(s.idxSec[kindCounts][f])
-		starts := vecAt(b, 4)
-		lo, hi := int(starts.at(int(tenant.Code))), int(starts.at(int(tenant.Code)+1))
+		if s.isAll(tenant) {
+			s.countAll(f, yield)
+			return
+		}
+		vecs, lo, hi := s.counts(f, tenant)
 		if lo == hi {
 			s.countRows(f, tenant, yield)
 			return
 		}
-		codes, n, failed := vecAt(b, 4+vecHeader), vecAt(b, 4+2*vecHeader), vecAt(b, 4+3*vecHeader)
 		for i := lo; i < hi; i++ {
-			if !yield(CodeCount{uint32(codes.at(i)), n.at(i), failed.at(i)}) {
+			if !yield(CodeCount{uint32(vecs[0].at(i)), vecs[1].at(i), vecs[2].at(i)}) {
 				return
 			}
+		}
+	}
+}
+
+// sums finds the counts of all rows of several tenants, by code: how many have a
+// lower code, and how many did not succeed.
+func (s *Segment) sums(f annal.Field) (starts, failed vec) {
+	b := s.idx.bytes(s.idxSec[kindSums][f])
+	if size := s.codesOf(f); size > 1 && posted(f, size) {
+		return vecAt(s.idx.bytes(s.idxSec[kindPostings][f]), 0), vecAt(b, 0)
+	}
+	return vecAt(b, vecHeader), vecAt(b, 0)
+}
+
+// countAll counts the rows of several tenants. Every code has some.
+func (s *Segment) countAll(f annal.Field, yield func(CodeCount) bool) {
+	starts, failed := s.sums(f)
+	for c := range s.codesOf(f) {
+		if !yield(CodeCount{uint32(c), starts.at(c+1) - starts.at(c), failed.at(c)}) {
+			return
 		}
 	}
 }
@@ -45,16 +77,22 @@ func (s *Segment) Counts(f annal.Field, tenant TenantRange) iter.Seq[CodeCount] 
 // countsAtOnce is how many counts AddCounts unpacks together.
 const countsAtOnce = 1024
 
-// AddCounts calls add with the counts that [Segment.Counts] yields, many at a
-// time: parallel slices of codes, rows and rows that did not succeed.
+// AddCounts calls add with counts that add up to those of [Segment.Counts], many
+// at a time: parallel slices of codes, rows and rows that did not succeed. A code
+// may come several times.
 func (s *Segment) AddCounts(f annal.Field, tenant TenantRange, add func(codes, n, failed []uint32)) {
 	if !s.HasCounts(f) {
 		return
 	}
-	b := s.idx.bytes(s.idxSec[kindCounts][f])
-	starts := vecAt(b, 4)
-	lo, hi := int(starts.at(int(tenant.Code))), int(starts.at(int(tenant.Code)+1))
-	vecs := [3]vec{vecAt(b, 4+vecHeader), vecAt(b, 4+2*vecHeader), vecAt(b, 4+3*vecHeader)}
+	if s.isAll(tenant) {
+		s.addAll(f, add)
+		return
+	}
+	vecs, lo, hi := s.counts(f, tenant)
+	if lo == hi {
+		s.addRows(f, tenant, add)
+		return
+	}
 	var out [3][]uint32
 	for ; lo < hi; lo += countsAtOnce {
 		for i := range vecs {
@@ -62,13 +100,38 @@ func (s *Segment) AddCounts(f annal.Field, tenant TenantRange, add func(codes, n
 		}
 		add(out[0], out[1], out[2])
 	}
-	if len(out[0]) > 0 {
-		return
+}
+
+// addAll does so for all rows of several tenants.
+func (s *Segment) addAll(f annal.Field, add func(codes, n, failed []uint32)) {
+	starts, lost := s.sums(f)
+	size := s.codesOf(f)
+	var codes, n, failed []uint32
+	for lo := 0; lo < size; lo += countsAtOnce {
+		hi := min(lo+countsAtOnce, size)
+		codes, n, failed = codes[:0], starts.appendCodes(n[:0], lo, hi+1), lost.appendCodes(failed[:0], lo, hi)
+		for i := range hi - lo {
+			codes = append(codes, uint32(lo+i))
+			n[i] = n[i+1] - n[i]
+		}
+		add(codes, n[:hi-lo], failed)
 	}
-	s.countRows(f, tenant, func(c CodeCount) bool {
-		add([]uint32{c.Code}, []uint32{uint32(c.N)}, []uint32{uint32(c.Failed)})
-		return true
-	})
+}
+
+// addRows does so for a tenant whose codes hardly repeat, row by row.
+func (s *Segment) addRows(f annal.Field, tenant TenantRange, add func(codes, n, failed []uint32)) {
+	one := slices.Repeat([]uint32{1}, min(countsAtOnce, tenant.Hi-tenant.Lo))
+	failed := make([]uint32, len(one))
+	var codes []uint32
+	var outcomes []uint8
+	for lo := tenant.Lo; lo < tenant.Hi; lo += countsAtOnce {
+		hi := min(lo+countsAtOnce, tenant.Hi)
+		codes, outcomes = s.Codes(f, lo, hi, codes[:0]), s.Outcomes(lo, hi, outcomes[:0])
+		for i, o := range outcomes {
+			failed[i] = uint32(flag(annal.Outcome(o) != annal.Success))
+		}
+		add(codes, one[:hi-lo], failed[:hi-lo])
+	}
 }
 
 // countRows counts a tenant whose codes hardly repeat.

@@ -88,13 +88,14 @@ const (
 	kindArrival
 	kindDictFilter
 	kindSalts
+	kindSums
 	numKinds
 )
 
 var kindNames = [numKinds]string{
 	"", "codes of block", "texts of block", "dictionary", "derived column", "tenants", "statuses", "far times",
 	"received times", "idempotency keys", "tenant statistics", "postings", "fingerprints", "zones", "counts",
-	"text filter", "order of arrival", "dictionary filter", "salts of block",
+	"text filter", "order of arrival", "dictionary filter", "salts of block", "counts of all tenants",
 }
 
 // A file is one mapped file of a segment. Sections are verified when they are

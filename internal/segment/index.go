@@ -115,6 +115,7 @@ func (x *indexBuilder) addCodes(f annal.Field, codes []uint32, size int, empty b
 	}
 	if counted(f) {
 		x.addCounts(f, codes, size)
+		x.addSums(f, codes, size)
 	}
 }
 
@@ -130,7 +131,8 @@ func posted(f annal.Field, size int) bool {
 	return annal.Fields[f].Index != annal.ByScan || searched(f) && size > bitmapZone
 }
 
-// counted says which fields have counts per tenant.
+// counted says which fields have counts per tenant and, where there are several,
+// of all tenants.
 func counted(f annal.Field) bool {
 	return f == annal.Action || f == annal.ActorID || f == annal.ResourcePath
 }
@@ -233,6 +235,29 @@ func (x *indexBuilder) addCounts(f annal.Field, codes []uint32, size int) {
 	}
 	binary.LittleEndian.PutUint32(b, uint32(len(outCodes)))
 	x.put(kindCounts, uint8(f), append(b, make([]byte, wordPad)...))
+}
+
+// addSums counts, where there are several tenants, the codes of all of them: two
+// vecs, how many rows of each code did not succeed, and how many rows have a lower
+// code. The latter is empty where the postings say it.
+func (x *indexBuilder) addSums(f annal.Field, codes []uint32, size int) {
+	if len(x.starts) == 2 {
+		return // the counts of the tenant say it
+	}
+	failed, starts := make([]uint32, size), make([]uint32, size+1)
+	for row, c := range codes {
+		starts[c]++
+		if x.outcomes[row] != uint8(annal.Success) {
+			failed[c]++
+		}
+	}
+	startsOf(starts)
+	if size > 1 && posted(f, size) {
+		starts = nil
+	}
+	b := appendVec(make([]byte, 2*vecHeader), 0, 0, failed, 0, false)
+	b = appendVec(b, 0, vecHeader, starts, 0, false)
+	x.put(kindSums, uint8(f), append(b, make([]byte, wordPad)...))
 }
 
 // A tenant's counts are kept when its codes have at least so many rows each, on

@@ -140,6 +140,17 @@ func TestTenantsAndCounts(t *testing.T) {
 		if _, ok := s.Tenant("nobody"); ok {
 			t.Fatal("an unknown tenant has rows")
 		}
+		all := s.All()
+		if all.Lo != 0 || all.Hi != len(rows) || all.Events != uint64(len(rows)) || all.MinTime != s.MinTime() || all.MaxTime != s.MaxTime() {
+			t.Fatalf("All() = %+v of %d rows", all, len(rows))
+		}
+		for _, e := range rows {
+			all.Outcomes[e.Outcome]--
+		}
+		if all.Outcomes != [annal.NumOutcomes]uint64{} {
+			t.Fatalf("All() counts outcomes wrong, by %v", all.Outcomes)
+		}
+		checkCounts(t, s, rows, s.All())
 	})
 }
 
@@ -171,6 +182,12 @@ func checkTenant(t *testing.T, s *Segment, rows []annal.Event, tr TenantRange) {
 			}
 		}
 	}
+	checkCounts(t, s, rows, tr)
+}
+
+// checkCounts compares the counts of a tenant, or of all, with its rows.
+func checkCounts(t *testing.T, s *Segment, rows []annal.Event, tr TenantRange) {
+	t.Helper()
 	for _, f := range []annal.Field{annal.Action, annal.ActorID, annal.ResourcePath} {
 		n, failed := map[string]uint64{}, map[string]uint64{}
 		for i := range rows {
@@ -179,17 +196,27 @@ func checkTenant(t *testing.T, s *Segment, rows []annal.Event, tr TenantRange) {
 				failed[*rows[i].Text(f)]++
 			}
 		}
+		added := map[uint32]CodeCount{}
+		s.AddCounts(f, tr, func(codes, n, failed []uint32) {
+			for i, c := range codes {
+				added[c] = CodeCount{c, added[c].N + uint64(n[i]), added[c].Failed + uint64(failed[i])}
+			}
+		})
 		last := -1
 		for c := range s.Counts(f, tr) {
 			v := s.Dict(f).At(c.Code)
+			if added[c.Code] != c {
+				t.Fatalf("%s of %q: %.40q added up to %+v, want %+v", f, tr.Tenant, v, added[c.Code], c)
+			}
+			delete(added, c.Code)
 			if int(c.Code) <= last || c.N == 0 || c.N != n[v] || c.Failed != failed[v] {
 				t.Fatalf("%s of %q: %.40q counted %+v, want %d, %d failed", f, tr.Tenant, v, c, n[v], failed[v])
 			}
 			last = int(c.Code)
 			delete(n, v)
 		}
-		if len(n) > 0 {
-			t.Fatalf("%s of %q: %d values are not counted", f, tr.Tenant, len(n))
+		if len(n)+len(added) > 0 {
+			t.Fatalf("%s of %q: %d values are not counted, %d too many are", f, tr.Tenant, len(n), len(added))
 		}
 	}
 }

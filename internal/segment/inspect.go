@@ -164,6 +164,8 @@ func (s *Segment) inspectIdx(sec *section, b []byte) string {
 		fits = len(b) == n*s.blocks()
 	case kindCounts:
 		fits = s.countsFit(b)
+	case kindSums:
+		fits = vecFits(b, 0, size) && (size > 1 && posted(f, size) || vecFits(b, vecHeader, size+1) && ascends(vecAt(b, vecHeader), size, s.rows))
 	case kindFilter:
 		fits = filtersFit(b, s.blocks())
 	case kindDictFilter:

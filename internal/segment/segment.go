@@ -28,6 +28,7 @@ type Segment struct {
 	colSec   [numKinds][annal.NumFields]int // section numbers by kind and field; -1: none
 	idxSec   [numKinds][annal.NumFields]int
 	dicts    [annal.NumFields]atomic.Pointer[Dict]
+	all      atomic.Pointer[TenantRange] // what All returns, once it was asked
 	remade   error
 }
 
@@ -205,7 +206,8 @@ func (s *Segment) missingIndex() string {
 			c.form != formBlob && c.dict > 1 && s.idxSec[kindZones][f] < 0,
 			c.form != formBlob && c.dict > 1 && posted(f, int(c.dict)) && s.idxSec[kindPostings][f] < 0,
 			c.form != formBlob && grouped(f, int(c.dict)) && s.idxSec[kindDictFilter][f] < 0,
-			c.form != formBlob && counted(f) && s.idxSec[kindCounts][f] < 0:
+			c.form != formBlob && counted(f) && s.idxSec[kindCounts][f] < 0,
+			c.form != formBlob && counted(f) && s.tenants > 1 && s.idxSec[kindSums][f] < 0:
 			return name
 		}
 	}

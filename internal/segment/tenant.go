@@ -11,7 +11,7 @@ import (
 // position.
 type TenantRange struct {
 	Tenant   string
-	Code     uint32 // in Dict(annal.Tenant)
+	Code     uint32 // in Dict(annal.Tenant); see All
 	Lo, Hi   int
 	FirstSeq uint64 // the lowest
 	Events   uint64
@@ -37,6 +37,30 @@ func (s *Segment) TenantAt(code uint32) TenantRange {
 	t.MinTime, t.MaxTime = int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:]))
 	return t
 }
+
+// All returns all rows as if they were one tenant's, which has no name. Its rows
+// are not in the order of time where there are several tenants; its code is then
+// the first that no tenant has.
+func (s *Segment) All() TenantRange {
+	if s.tenants == 1 {
+		return s.TenantAt(0)
+	}
+	if t := s.all.Load(); t != nil {
+		return *t
+	}
+	t := &TenantRange{Code: uint32(s.tenants), Hi: s.rows, Events: uint64(s.rows), MinTime: s.minTime, MaxTime: s.maxTime}
+	b := s.idx.bytes(s.idxSec[kindStats][0])
+	for ; len(b) > 0; b = b[statBytes:] {
+		for o := range t.Outcomes {
+			t.Outcomes[o] += uint64(binary.LittleEndian.Uint32(b[4*o:]))
+		}
+	}
+	s.all.Store(t)
+	return *t
+}
+
+// isAll says that t is what All returns of several tenants.
+func (s *Segment) isAll(t TenantRange) bool { return int(t.Code) == s.tenants }
 
 // Tenants returns the ranges of all tenants, by name.
 func (s *Segment) Tenants() []TenantRange {
