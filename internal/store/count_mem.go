@@ -64,6 +64,9 @@ func (c *counting) memWhole(m *memtable) (bool, error) {
 			return false, nil
 		}
 	}
+	if p.tenants != nil && !m.view().onlyTenant(p.tenants) {
+		return false, nil // before all counts are copied
+	}
 	v := m.countedView()
 	if v.cols.N == 0 || p.tenants != nil && !v.onlyTenant(p.tenants) {
 		return false, nil
@@ -92,6 +95,59 @@ func (c *counting) memWhole(m *memtable) (bool, error) {
 func (v *memView) onlyTenant(tenants []string) bool {
 	values := v.cols.Text[annal.Tenant].Values // the first is the empty one
 	return len(values) == 2 && slices.Contains(tenants, values[1])
+}
+
+// eachPlain calls fn with the rows that a plain question asks for, some at a time:
+// it looks at the columns themselves, of which it needs only the tenants and the
+// times.
+func (v *memView) eachPlain(w *watch, p *plan, fn func(rows []uint32)) error {
+	in := &memPart{memView: v}
+	if p.tenants != nil {
+		in.tenants, _ = in.resolve(annal.Tenant, &annal.Filter{Values: p.tenants})
+	}
+	end := v.cols.N
+	if p.below < v.cols.Base+uint64(end) {
+		end = int(max(p.below, v.cols.Base) - v.cols.Base)
+	}
+	keys, everyTime := v.cols.Time, v.minKey >= p.minKey && v.maxKey <= p.maxKey
+	rows := make([]uint32, 0, lastUnit)
+	for lo := 0; lo < end; lo += lastUnit {
+		hi := min(lo+lastUnit, end)
+		rows = in.ofTenants(p, lo, hi, rows[:0])
+		if !everyTime {
+			rows = slices.DeleteFunc(rows, func(row uint32) bool { return keys[row] < p.minKey || keys[row] > p.maxKey })
+		}
+		fn(rows)
+		if err := w.add(hi - lo); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ofTenants appends those of rows lo to hi that are of p's tenants.
+func (m *memPart) ofTenants(p *plan, lo, hi int, rows []uint32) []uint32 {
+	codes, set := m.cols.Text[annal.Tenant].Codes, &m.tenants
+	switch {
+	case p.tenants == nil || codes == nil && set.has(0):
+		for row := lo; row < hi; row++ {
+			rows = append(rows, uint32(row))
+		}
+	case codes == nil:
+	case set.n == 1:
+		for i, c := range codes[lo:hi] {
+			if c == set.lo {
+				rows = append(rows, uint32(lo+i))
+			}
+		}
+	default:
+		for i, c := range codes[lo:hi] {
+			if set.has(c) {
+				rows = append(rows, uint32(lo+i))
+			}
+		}
+	}
+	return rows
 }
 
 // outside lists the rows that the plan's times and snapshot leave out, unless

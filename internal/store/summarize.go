@@ -337,11 +337,8 @@ func (c *counting) memtable(m *memtable) error {
 			to[i], _ = c.s.translateMem(v, t.field)
 		}
 	}
-	err := each(c.w, list, func(r *run, rows []uint32) error {
-		c.memRows(v, rows, to, local)
-		return nil
-	})
-	if err != nil {
+	count := func(rows []uint32) { c.memRows(v, rows, to, local) }
+	if err := c.eachRow(v, list, count); err != nil {
 		return err
 	}
 	for i, t := range c.tallies {
@@ -359,6 +356,17 @@ func (c *counting) memtable(m *memtable) error {
 		}
 	}
 	return nil
+}
+
+// eachRow calls fn with the rows of a memtable that are asked for.
+func (c *counting) eachRow(v *memView, list []*run, fn func(rows []uint32)) error {
+	if c.plan.plain() {
+		return v.eachPlain(c.w, c.plan, fn)
+	}
+	return each(c.w, list, func(_ *run, rows []uint32) error {
+		fn(rows)
+		return nil
+	})
 }
 
 // localTallies has room for a slice of counts by part codes for each tally.
