@@ -31,7 +31,7 @@ func (c *counting) segment(x *sealed) error {
 
 func (c *counting) newSegTally(x *sealed) (*segTally, error) {
 	c.s.touch(x)
-	st := &segTally{counting: c, seg: x, to: make([]translation, len(c.tallies)), local: c.localTallies(), sign: 1}
+	st := &segTally{counting: c, seg: x, to: make([]translation, len(c.tallies)), local: c.localTallies()}
 	for i, t := range c.tallies {
 		if t.merging {
 			continue
@@ -51,7 +51,6 @@ type segTally struct {
 	seg   *sealed
 	to    []translation
 	local [][]cell // by the segment's codes, of tallies that merge
-	sign  int      // -1: covered takes away
 }
 
 func (t *segTally) count(list []*run) error {
@@ -62,61 +61,134 @@ func (t *segTally) count(list []*run) error {
 			return nil
 		})
 	}
-	for _, g := range t.seg.ranges(t.plan) {
-		t.min, t.max = min(t.min, t.seg.TimeAt(g.lo)), max(t.max, t.seg.TimeAt(g.hi-1))
-		var err error
-		switch all := g.tenant; {
-		case g.whole() && t.counted():
-			t.covered(all)
-		case 2*(g.hi-g.lo) > all.Hi-all.Lo && t.counted() && !t.anyMerging():
-			t.covered(all) // and take away what lies outside
-			err = errOr(t.bulk(all.Lo, g.lo, -1), t.bulk(g.hi, all.Hi, -1))
-		default:
-			err = t.bulk(g.lo, g.hi, 1)
+	return t.plain(false)
+}
+
+// plain counts what a plain question asks of rows that are all within its
+// snapshot. Counted says that all rows of its tenants have been counted.
+func (t *segTally) plain(counted bool) error {
+	all := t.seg.asked(t.plan)
+	if t.plan.tenants == nil && t.plan.whole(t.seg, t.seg.MinTime(), t.seg.MaxTime()) && t.countedBy(t.seg) {
+		t.min, t.max = min(t.min, t.seg.MinTime()), max(t.max, t.seg.MaxTime())
+		if !counted {
+			t.covered(all, 1)
 		}
-		if err != nil {
+		return nil
+	}
+	ranges, inside, rows := t.seg.ranges(t.plan), 0, 0
+	for _, g := range ranges {
+		inside += g.hi - g.lo
+		t.min, t.max = min(t.min, t.timeAt(g.lo, g.tenant)), max(t.max, t.timeAt(g.hi-1, g.tenant))
+	}
+	for _, g := range all {
+		rows += g.Hi - g.Lo
+	}
+	if 2*inside > rows && t.countedBy(t.seg) && (inside == rows || !t.anyMerging()) {
+		if !counted {
+			t.covered(all, 1)
+		}
+		return t.takeAway(all, ranges)
+	}
+	if counted {
+		t.covered(all, -1)
+	}
+	return t.add(ranges)
+}
+
+// timeAt returns the time of a row, from what is known of its tenant if it is the
+// first or the last there.
+func (t *segTally) timeAt(row int, tenant segment.TenantRange) int64 {
+	switch row {
+	case tenant.Lo:
+		return tenant.MinTime
+	case tenant.Hi - 1:
+		return tenant.MaxTime
+	}
+	return t.seg.TimeAt(row)
+}
+
+// takeAway takes rows away that are in all but in none of the ranges.
+func (t *segTally) takeAway(all []segment.TenantRange, ranges []rowRange) error {
+	for _, g := range all {
+		from := g.Lo
+		for ; len(ranges) > 0 && ranges[0].hi <= g.Hi; ranges = ranges[1:] {
+			if err := t.bulk(from, ranges[0].lo, -1); err != nil {
+				return err
+			}
+			from = ranges[0].hi
+		}
+		if err := t.bulk(from, g.Hi, -1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *segTally) anyMerging() bool {
-	return slices.ContainsFunc(t.tallies, func(y *tally) bool { return y.merging })
+// add adds the rows of the ranges, from the counts of their tenants where they
+// are all that these have.
+func (t *segTally) add(ranges []rowRange) error {
+	var whole []segment.TenantRange
+	counted := t.countedBy(t.seg)
+	for _, g := range ranges {
+		if g.whole() && counted {
+			whole = append(whole, g.tenant)
+		} else if err := t.bulk(g.lo, g.hi, 1); err != nil {
+			return err
+		}
+	}
+	t.covered(whole, 1)
+	return nil
 }
 
-// counted says that the segment's own counts answer the aggregation.
-func (t *segTally) counted() bool {
-	if t.agg.Interval > 0 || t.agg.Last || len(t.numbers) > 0 {
+func (c *counting) anyMerging() bool {
+	return slices.ContainsFunc(c.tallies, func(y *tally) bool { return y.merging })
+}
+
+// countedBy says that a segment's own counts answer the aggregation.
+func (c *counting) countedBy(x *sealed) bool {
+	if c.agg.Interval > 0 || c.agg.Last || len(c.numbers) > 0 {
 		return false
 	}
-	for _, y := range t.tallies {
-		if !t.seg.HasCounts(y.field) {
+	for _, y := range c.tallies {
+		if !x.HasCounts(y.field) {
 			return false
 		}
 	}
 	return true
 }
 
-// covered adds the counts of all of one tenant's rows.
-func (t *segTally) covered(tenant segment.TenantRange) {
-	sign := uint64(t.sign)
-	for o, n := range tenant.Outcomes {
-		t.outcomes[o] += sign * n
+// covered adds the counts of all rows of tenants, each as one: 1, or -1 to take
+// them away.
+func (t *segTally) covered(tenants []segment.TenantRange, one int) {
+	for _, g := range tenants {
+		for o, n := range g.Outcomes {
+			t.outcomes[o] += uint64(one) * n
+		}
 	}
 	for i, y := range t.tallies {
-		if y.merging {
-			y.pull(t.seg.Dict(y.field), t.seg.Counts(y.field, tenant))
+		if y.merging && len(tenants) == 1 {
+			y.pull(t.seg.Dict(y.field), t.seg.Counts(y.field, tenants[0]))
 			continue
 		}
-		to := t.to[i]
-		t.seg.AddCounts(y.field, tenant, func(codes, n, failed []uint32) {
-			for k, code := range codes {
-				x := y.at(to[code])
-				x.n += sign * uint64(n[k])
-				x.failed += sign * uint64(failed[k])
-			}
-		})
+		for _, g := range tenants {
+			t.seg.AddCounts(y.field, g, func(codes, n, failed []uint32) {
+				t.addCounts(i, y, codes, n, failed, uint64(one))
+			})
+		}
+	}
+}
+
+// addCounts counts codes that n rows have, of which failed did not succeed.
+func (t *segTally) addCounts(i int, y *tally, codes, n, failed []uint32, one uint64) {
+	if y.merging {
+		for k, code := range codes {
+			t.cell(i, y, code).addRows(uint64(n[k])*one, uint64(failed[k])*one)
+		}
+		return
+	}
+	to := t.to[i]
+	for k, code := range codes {
+		y.at(to[code]).addRows(uint64(n[k])*one, uint64(failed[k])*one)
 	}
 }
 

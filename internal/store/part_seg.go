@@ -112,12 +112,16 @@ type rowRange struct {
 // whole says that the range is all the tenant has in the segment.
 func (r *rowRange) whole() bool { return r.lo == r.tenant.Lo && r.hi == r.tenant.Hi }
 
-// ranges lists the rows of x within p's tenants and times.
+// ranges lists the rows of x within p's tenants and times, tenant by tenant.
 func (x *sealed) ranges(p *plan) []rowRange {
+	tenants := x.Tenants
+	if p.tenants != nil {
+		tenants = func() []segment.TenantRange { return x.asked(p) }
+	}
 	var out []rowRange
-	add := func(t segment.TenantRange) {
+	for _, t := range tenants() {
 		if t.MaxTime < p.minKey || t.MinTime > p.maxKey {
-			return
+			continue
 		}
 		r := rowRange{t.Lo, t.Hi, t}
 		if t.MinTime < p.minKey {
@@ -130,17 +134,19 @@ func (x *sealed) ranges(p *plan) []rowRange {
 			out = append(out, r)
 		}
 	}
+	return out
+}
+
+// asked lists all rows of p's tenants, whatever their times: those of all tenants
+// together when p asks for all. Rows ascend.
+func (x *sealed) asked(p *plan) []segment.TenantRange {
 	if p.tenants == nil {
-		for _, t := range x.Tenants() {
-			add(t)
-		}
-		return out
+		return []segment.TenantRange{x.All()}
 	}
-	names := slices.Clone(p.tenants)
-	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
+	var out []segment.TenantRange
+	for _, name := range p.tenants {
 		if t, ok := x.Tenant(name); ok {
-			add(t)
+			out = append(out, t)
 		}
 	}
 	return out

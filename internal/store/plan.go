@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 // A plan is a query in the form that parts of the log are asked in.
 type plan struct {
 	store   *Store
-	tenants []string // nil: all
+	tenants []string // each once, by name; nil: all
 	minKey  int64    // minKey ≤ time key ≤ maxKey
 	maxKey  int64
 	below   uint64 // only positions below
@@ -40,7 +41,7 @@ func (p *plan) farTest(in part) test {
 
 // plan prepares q for a log that ends at end.
 func (s *Store) plan(q *annal.Query, end uint64) *plan {
-	p := &plan{store: s, tenants: q.Tenants, minKey: math.MinInt64, maxKey: math.MaxInt64, below: end,
+	p := &plan{store: s, tenants: sortedSet(q.Tenants), minKey: math.MinInt64, maxKey: math.MaxInt64, below: end,
 		where: q.Where, words: newWords(q.Text), oldest: q.Oldest, after: q.After}
 	if q.Below != 0 {
 		p.below = min(end, q.Below)
@@ -64,6 +65,16 @@ func (s *Store) plan(q *annal.Query, end uint64) *plan {
 		p.maxKey = min(p.maxKey, p.after.Time)
 	}
 	return p
+}
+
+// sortedSet returns the names in order, each once; nil when there is no list.
+func sortedSet(names []string) []string {
+	if len(names) < 2 {
+		return names
+	}
+	names = slices.Clone(names)
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // empty says that no event can match.

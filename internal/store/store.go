@@ -149,6 +149,7 @@ func (s *Store) open() (err error) {
 	s.cells.New = func() any { return new(tally) }
 	s.buffers.New = func() any { return new([]byte) }
 	s.tails.init()
+	s.totals.max, s.totals.maxBytes = maxTotals, maxTotalBytes
 	s.ids.New = func() any { return newIDCode(s.identity.IDKey) }
 	if s.manifest, err = s.openManifest(); err != nil {
 		return err

@@ -25,6 +25,11 @@ func (c *cell) add(failed bool, key int64) {
 	}
 }
 
+func (c *cell) addRows(n, failed uint64) {
+	c.n += n
+	c.failed += failed
+}
+
 func (c *cell) merge(o cell) {
 	if c.n == 0 || o.n > 0 && o.last > c.last {
 		c.last = o.last
