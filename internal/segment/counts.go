@@ -1,120 +1,119 @@
 package segment
 
 import (
-	"iter"
 	"slices"
+	"sort"
 
 	"annal"
 )
 
-// A CodeCount counts the rows that have a code, and those of them that did not
-// succeed.
-type CodeCount struct {
-	Code   uint32
-	N      uint64
-	Failed uint64
-}
+// countsAtOnce is how many counts are unpacked together.
+const countsAtOnce = 1024
 
 // HasCounts reports whether Counts can be asked for a field: action, actor.id
 // and resource.path.
 func (s *Segment) HasCounts(f annal.Field) bool { return s.idxSec[kindCounts][f] >= 0 }
 
-// counts finds the counts of a tenant: entries lo to hi of the vecs of codes,
-// rows, and rows that did not succeed. There are none when its codes hardly repeat.
-func (s *Segment) counts(f annal.Field, tenant TenantRange) (vecs [3]vec, lo, hi int) {
+// Counts are how often each value of a field occurs in the rows of a tenant or of
+// all: by ascending code the number of rows, and of those that did not succeed.
+type Counts struct {
+	first  int // its entries: first ≤ i < end
+	end    int
+	next   int          // the first that Next has not returned
+	codes  vec          // of each entry, unless every code has one
+	n      vec          // rows of each entry; where every code has one, of those below
+	failed vec          // of the rows of each entry
+	dense  bool         // every code has an entry
+	list   *[3][]uint32 // the entries themselves, when the index has none
+	out    [3][]uint32  // what Next returned
+}
+
+// Counts returns the counts of a tenant's rows, or of [Segment.All], in a field
+// that HasCounts.
+func (s *Segment) Counts(f annal.Field, tenant TenantRange) *Counts {
+	if c := s.counts(f, tenant); c != nil {
+		return c
+	}
+	list := s.countRows(f, tenant)
+	return &Counts{end: len(list[0]), list: list}
+}
+
+// counts finds the counts in the index; nil: the tenant's codes hardly repeat, so
+// that it has none.
+func (s *Segment) counts(f annal.Field, tenant TenantRange) *Counts {
+	if i := s.idxSec[kindSums][f]; i >= 0 && tenant.Hi-tenant.Lo == s.rows {
+		b, size := s.idx.bytes(i), s.codesOf(f)
+		c := &Counts{end: size, n: vecAt(b, vecHeader), failed: vecAt(b, 0), dense: true}
+		if size > 1 && posted(f, size) {
+			c.n = vecAt(s.idx.bytes(s.idxSec[kindPostings][f]), 0)
+		}
+		return c
+	}
 	b := s.idx.bytes(s.idxSec[kindCounts][f])
-	starts := vecAt(b, 4)
-	for i := range vecs {
-		vecs[i] = vecAt(b, 4+(i+1)*vecHeader)
+	starts, t := vecAt(b, 4), int(tenant.Code)
+	c := &Counts{first: int(starts.at(t)), end: int(starts.at(t + 1)),
+		codes: vecAt(b, 4+vecHeader), n: vecAt(b, 4+2*vecHeader), failed: vecAt(b, 4+3*vecHeader)}
+	if c.next = c.first; c.first == c.end {
+		return nil
 	}
-	return vecs, int(starts.at(int(tenant.Code))), int(starts.at(int(tenant.Code) + 1))
+	return c
 }
 
-// Counts yields how often each value of a field occurs in the rows of a tenant or
-// of [Segment.All], by ascending code, when HasCounts; else nothing.
-func (s *Segment) Counts(f annal.Field, tenant TenantRange) iter.Seq[CodeCount] {
-	return func(yield func(CodeCount) bool) {
-		if !s.HasCounts(f) {
-			return
+// Next returns some more counts, none at the end: parallel slices of codes, rows,
+// and rows that did not succeed. They are valid until the next call.
+func (c *Counts) Next() (codes, n, failed []uint32) {
+	lo, hi := c.next, min(c.next+countsAtOnce, c.end)
+	c.next = hi
+	switch {
+	case lo == hi:
+		return nil, nil, nil
+	case c.list != nil:
+		return c.list[0][lo:hi], c.list[1][lo:hi], c.list[2][lo:hi]
+	case !c.dense:
+		for i, v := range [3]*vec{&c.codes, &c.n, &c.failed} {
+			c.out[i] = v.appendCodes(c.out[i][:0], lo, hi)
 		}
-		if s.isAll(tenant) {
-			s.countAll(f, yield)
-			return
-		}
-		vecs, lo, hi := s.counts(f, tenant)
-		if lo == hi {
-			s.countRows(f, tenant, yield)
-			return
-		}
-		for i := lo; i < hi; i++ {
-			if !yield(CodeCount{uint32(vecs[0].at(i)), vecs[1].at(i), vecs[2].at(i)}) {
-				return
-			}
-		}
+		return c.out[0], c.out[1], c.out[2]
 	}
+	codes, n, failed = c.out[0][:0], c.n.appendCodes(c.out[1][:0], lo, hi+1), c.failed.appendCodes(c.out[2][:0], lo, hi)
+	for i := range hi - lo {
+		codes = append(codes, uint32(lo+i))
+		n[i] = n[i+1] - n[i]
+	}
+	c.out = [3][]uint32{codes, n, failed}
+	return codes, n[:hi-lo], failed
 }
 
-// sums finds the counts of all rows of several tenants, by code: how many have a
-// lower code, and how many did not succeed.
-func (s *Segment) sums(f annal.Field) (starts, failed vec) {
-	b := s.idx.bytes(s.idxSec[kindSums][f])
-	if size := s.codesOf(f); size > 1 && posted(f, size) {
-		return vecAt(s.idx.bytes(s.idxSec[kindPostings][f]), 0), vecAt(b, 0)
+// Of returns the counts of one code.
+func (c *Counts) Of(code uint32) (n, failed uint64) {
+	i := int(code)
+	if c.dense {
+		return c.n.at(i+1) - c.n.at(i), c.failed.at(i)
 	}
-	return vecAt(b, vecHeader), vecAt(b, 0)
-}
-
-// countAll counts the rows of several tenants. Every code has some.
-func (s *Segment) countAll(f annal.Field, yield func(CodeCount) bool) {
-	starts, failed := s.sums(f)
-	for c := range s.codesOf(f) {
-		if !yield(CodeCount{uint32(c), starts.at(c+1) - starts.at(c), failed.at(c)}) {
-			return
+	if c.list != nil {
+		i, found := slices.BinarySearch(c.list[0], code)
+		if !found {
+			return 0, 0
 		}
+		return uint64(c.list[1][i]), uint64(c.list[2][i])
 	}
+	i = c.first + sort.Search(c.end-c.first, func(i int) bool { return c.codes.at(c.first+i) >= uint64(code) })
+	if i == c.end || c.codes.at(i) != uint64(code) {
+		return 0, 0
+	}
+	return c.n.at(i), c.failed.at(i)
 }
-
-// countsAtOnce is how many counts AddCounts unpacks together.
-const countsAtOnce = 1024
 
 // AddCounts calls add with counts that add up to those of [Segment.Counts], many
-// at a time: parallel slices of codes, rows and rows that did not succeed. A code
-// may come several times.
+// at a time. A code may come several times.
 func (s *Segment) AddCounts(f annal.Field, tenant TenantRange, add func(codes, n, failed []uint32)) {
-	if !s.HasCounts(f) {
-		return
-	}
-	if s.isAll(tenant) {
-		s.addAll(f, add)
-		return
-	}
-	vecs, lo, hi := s.counts(f, tenant)
-	if lo == hi {
+	c := s.counts(f, tenant)
+	if c == nil {
 		s.addRows(f, tenant, add)
 		return
 	}
-	var out [3][]uint32
-	for ; lo < hi; lo += countsAtOnce {
-		for i := range vecs {
-			out[i] = vecs[i].appendCodes(out[i][:0], lo, min(lo+countsAtOnce, hi))
-		}
-		add(out[0], out[1], out[2])
-	}
-}
-
-// addAll does so for all rows of several tenants.
-func (s *Segment) addAll(f annal.Field, add func(codes, n, failed []uint32)) {
-	starts, lost := s.sums(f)
-	size := s.codesOf(f)
-	var codes, n, failed []uint32
-	for lo := 0; lo < size; lo += countsAtOnce {
-		hi := min(lo+countsAtOnce, size)
-		codes, n, failed = codes[:0], starts.appendCodes(n[:0], lo, hi+1), lost.appendCodes(failed[:0], lo, hi)
-		for i := range hi - lo {
-			codes = append(codes, uint32(lo+i))
-			n[i] = n[i+1] - n[i]
-		}
-		add(codes, n[:hi-lo], failed)
+	for codes, n, failed := c.Next(); len(codes) > 0; codes, n, failed = c.Next() {
+		add(codes, n, failed)
 	}
 }
 
@@ -134,8 +133,8 @@ func (s *Segment) addRows(f annal.Field, tenant TenantRange, add func(codes, n, 
 	}
 }
 
-// countRows counts a tenant whose codes hardly repeat.
-func (s *Segment) countRows(f annal.Field, tenant TenantRange, yield func(CodeCount) bool) {
+// countRows counts the rows of a tenant whose codes hardly repeat.
+func (s *Segment) countRows(f annal.Field, tenant TenantRange) *[3][]uint32 {
 	codes := s.Codes(f, tenant.Lo, tenant.Hi, make([]uint32, 0, tenant.Hi-tenant.Lo))
 	outcomes := s.Outcomes(tenant.Lo, tenant.Hi, make([]uint8, 0, len(codes)))
 	keys := make([]uint64, len(codes)) // the code, and whether it failed
@@ -143,14 +142,14 @@ func (s *Segment) countRows(f annal.Field, tenant TenantRange, yield func(CodeCo
 		keys[i] = uint64(c)<<1 | uint64(flag(annal.Outcome(outcomes[i]) != annal.Success))
 	}
 	slices.Sort(keys)
-	for i := 0; i < len(keys); {
-		count := CodeCount{Code: uint32(keys[i] >> 1)}
-		for ; i < len(keys) && uint32(keys[i]>>1) == count.Code; i++ {
-			count.N++
-			count.Failed += keys[i] & 1
+	var list [3][]uint32
+	for i, k := range keys {
+		if i == 0 || k>>1 != keys[i-1]>>1 {
+			list[0], list[1], list[2] = append(list[0], uint32(k>>1)), append(list[1], 0), append(list[2], 0)
 		}
-		if !yield(count) {
-			return
-		}
+		last := len(list[0]) - 1
+		list[1][last]++
+		list[2][last] += uint32(k & 1)
 	}
+	return &list
 }

@@ -237,12 +237,16 @@ func (x *indexBuilder) addCounts(f annal.Field, codes []uint32, size int) {
 	x.put(kindCounts, uint8(f), append(b, make([]byte, wordPad)...))
 }
 
-// addSums counts, where there are several tenants, the codes of all of them: two
-// vecs, how many rows of each code did not succeed, and how many rows have a lower
-// code. The latter is empty where the postings say it.
+// summed says that the codes of all rows are counted, of however many tenants: not
+// when the counts of the only one say it.
+func summed(tenants, rows, size int) bool { return tenants > 1 || size*rowsPerCount > rows }
+
+// addSums counts the codes of all rows: two vecs, how many rows of each code did
+// not succeed, and how many rows have a lower code. The latter is empty where the
+// postings say it.
 func (x *indexBuilder) addSums(f annal.Field, codes []uint32, size int) {
-	if len(x.starts) == 2 {
-		return // the counts of the tenant say it
+	if !summed(len(x.starts)-1, x.rows, size) {
+		return
 	}
 	failed, starts := make([]uint32, size), make([]uint32, size+1)
 	for row, c := range codes {

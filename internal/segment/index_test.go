@@ -196,24 +196,36 @@ func checkCounts(t *testing.T, s *Segment, rows []annal.Event, tr TenantRange) {
 				failed[*rows[i].Text(f)]++
 			}
 		}
-		added := map[uint32]CodeCount{}
+		added := map[uint32][2]uint64{}
 		s.AddCounts(f, tr, func(codes, n, failed []uint32) {
 			for i, c := range codes {
-				added[c] = CodeCount{c, added[c].N + uint64(n[i]), added[c].Failed + uint64(failed[i])}
+				added[c] = [2]uint64{added[c][0] + uint64(n[i]), added[c][1] + uint64(failed[i])}
 			}
 		})
 		last := -1
-		for c := range s.Counts(f, tr) {
-			v := s.Dict(f).At(c.Code)
-			if added[c.Code] != c {
-				t.Fatalf("%s of %q: %.40q added up to %+v, want %+v", f, tr.Tenant, v, added[c.Code], c)
+		counts := s.Counts(f, tr)
+		for codes, rows, lost := counts.Next(); len(codes) > 0; codes, rows, lost = counts.Next() {
+			for i, c := range codes {
+				v, got := s.Dict(f).At(c), [2]uint64{uint64(rows[i]), uint64(lost[i])}
+				if int(c) <= last || got != [2]uint64{n[v], failed[v]} || got[0] == 0 || added[c] != got {
+					t.Fatalf("%s of %q: %.40q counted %v, added up to %v, want %d, %d failed", f, tr.Tenant, v, got, added[c], n[v], failed[v])
+				}
+				last = int(c)
+				delete(n, v)
+				delete(added, c)
 			}
-			delete(added, c.Code)
-			if int(c.Code) <= last || c.N == 0 || c.N != n[v] || c.Failed != failed[v] {
-				t.Fatalf("%s of %q: %.40q counted %+v, want %d, %d failed", f, tr.Tenant, v, c, n[v], failed[v])
+		}
+		for c := 0; c < s.Dict(f).Len(); c += 59 {
+			var want [2]uint64
+			for i := range rows {
+				if *rows[i].Text(f) == s.Dict(f).At(uint32(c)) {
+					want[0]++
+					want[1] += uint64(flag(rows[i].Outcome != annal.Success))
+				}
 			}
-			last = int(c.Code)
-			delete(n, v)
+			if n, lost := counts.Of(uint32(c)); [2]uint64{n, lost} != want {
+				t.Fatalf("%s of %q: code %d counts %d, %d failed, want %v", f, tr.Tenant, c, n, lost, want)
+			}
 		}
 		if len(n)+len(added) > 0 {
 			t.Fatalf("%s of %q: %d values are not counted, %d too many are", f, tr.Tenant, len(n), len(added))

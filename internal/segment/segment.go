@@ -207,7 +207,7 @@ func (s *Segment) missingIndex() string {
 			c.form != formBlob && c.dict > 1 && posted(f, int(c.dict)) && s.idxSec[kindPostings][f] < 0,
 			c.form != formBlob && grouped(f, int(c.dict)) && s.idxSec[kindDictFilter][f] < 0,
 			c.form != formBlob && counted(f) && s.idxSec[kindCounts][f] < 0,
-			c.form != formBlob && counted(f) && s.tenants > 1 && s.idxSec[kindSums][f] < 0:
+			c.form != formBlob && counted(f) && summed(s.tenants, s.rows, int(c.dict)) && s.idxSec[kindSums][f] < 0:
 			return name
 		}
 	}

@@ -59,9 +59,6 @@ func (s *Segment) All() TenantRange {
 	return *t
 }
 
-// isAll says that t is what All returns of several tenants.
-func (s *Segment) isAll(t TenantRange) bool { return int(t.Code) == s.tenants }
-
 // Tenants returns the ranges of all tenants, by name.
 func (s *Segment) Tenants() []TenantRange {
 	all := make([]TenantRange, s.tenants)

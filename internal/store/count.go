@@ -82,9 +82,12 @@ func (x *sealed) counts(f *annal.Filter) func(g *rowRange) uint64 {
 			return nil
 		}
 		is = func(g *rowRange) (n uint64) {
-			for c := range x.Counts(field, g.tenant) {
-				if set.has(c.Code) {
-					n += c.N
+			counts := x.Counts(field, g.tenant)
+			for codes, rows, _ := counts.Next(); len(codes) > 0; codes, rows, _ = counts.Next() {
+				for i, c := range codes {
+					if set.has(c) {
+						n += uint64(rows[i])
+					}
 				}
 			}
 			return n

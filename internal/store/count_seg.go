@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"iter"
 	"slices"
 
 	"annal"
@@ -167,7 +166,7 @@ func (t *segTally) covered(tenants []segment.TenantRange, one int) {
 	}
 	for i, y := range t.tallies {
 		if y.merging && len(tenants) == 1 {
-			y.pull(t.seg.Dict(y.field), t.seg.Counts(y.field, tenants[0]))
+			y.sources = append(y.sources, &source{dict: t.seg.Dict(y.field), more: t.seg.Counts(y.field, tenants[0])})
 			continue
 		}
 		for _, g := range tenants {
@@ -305,23 +304,9 @@ func (t *segTally) flush() error {
 		if t.local[i] == nil {
 			continue
 		}
-		dict := t.seg.Dict(y.field)
-		if err := y.hold(t.local[i], func(code int) string { return dict.At(uint32(code)) }, nil); err != nil {
+		if err := y.hold(&source{dict: t.seg.Dict(y.field)}, t.local[i], nil); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// pull adds the counts of a tenant's rows, which come by ascending value.
-func (t *tally) pull(dict *segment.Dict, counts iter.Seq[segment.CodeCount]) {
-	next, stop := iter.Pull(counts)
-	t.stops = append(t.stops, stop)
-	t.sources = append(t.sources, func() (string, cell, bool) {
-		k, ok := next()
-		if !ok {
-			return "", cell{}, false
-		}
-		return dict.At(k.Code), cell{n: k.N, failed: k.Failed}, true
-	})
 }

@@ -129,9 +129,6 @@ func (c *counting) tally(f annal.Field) *tally {
 func (c *counting) run(v *view) (annal.Summary, error) {
 	defer func() {
 		for _, t := range c.tallies {
-			for _, stop := range t.stops {
-				stop()
-			}
 			t.giveBack(c.s)
 		}
 	}()
@@ -351,7 +348,7 @@ func (c *counting) memtable(m *memtable) error {
 			order[code] = uint32(code)
 		}
 		slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(values[a], values[b]) })
-		if err := t.hold(local[i], func(code int) string { return values[code] }, order); err != nil {
+		if err := t.hold(&source{values: values}, local[i], order); err != nil {
 			return err
 		}
 	}

@@ -40,22 +40,15 @@ func (c *cell) merge(o cell) {
 
 // A tally counts the values of one field over the parts of the log. While the
 // field's space has room, cells holds one cell a value of the space; otherwise
-// the parts' counts wait in sources, each sorted by value, to be merged.
+// the parts' counts wait in sources, to be merged.
 type tally struct {
 	field   annal.Field
 	cells   []cell   // lent by the store, clean but for those of codes
 	codes   []uint32 // whose cells are in use
 	merging bool
-	sources []source
-	stops   []func() // end the sources that run as coroutines
-	held    int      // counts that sources hold in memory
+	sources []*source
+	held    int // counts that sources hold in memory
 }
-
-// maxHeld bounds the counts that a tally holds in memory while it merges.
-const maxHeld = 4 << 20
-
-// A source yields the counts of one part by ascending value.
-type source func() (value string, c cell, ok bool)
 
 // at returns the cell of a space's code.
 func (t *tally) at(code uint32) *cell {
@@ -85,96 +78,17 @@ func (t *tally) giveBack(s *Store) {
 	t.cells, t.codes = nil, nil
 }
 
-// hold adds counts of a part that are indexed by its own codes, whose values
-// ascend in the order that byValue gives.
-func (t *tally) hold(cells []cell, value func(code int) string, byValue []uint32) error {
-	type counted struct {
-		code uint32
-		cell cell
-	}
-	var kept []counted
-	take := func(code uint32) {
-		if cells[code].n > 0 {
-			kept = append(kept, counted{code, cells[code]})
-		}
-	}
-	if byValue != nil {
-		for _, code := range byValue {
-			take(code)
-		}
-	} else {
-		for code := range cells {
-			take(uint32(code))
-		}
-	}
-	if t.held += len(kept); t.held > maxHeld {
-		return annal.ErrTooCostly
-	}
-	i := 0
-	t.sources = append(t.sources, func() (string, cell, bool) {
-		if i == len(kept) {
-			return "", cell{}, false
-		}
-		k := kept[i]
-		i++
-		return value(int(k.code)), k.cell, true
-	})
-	return nil
-}
-
 // each calls fn with every value that occurs.
 func (t *tally) each(w *watch, values []string, fn func(value string, c cell)) error {
-	if !t.merging {
-		for _, code := range t.codes {
-			if c := t.cells[code]; c.n > 0 {
-				fn(values[code], c)
-			}
-		}
-		return nil
+	if t.merging {
+		return mergeSources(w, t.sources, fn)
 	}
-	h := sourceHeap{}
-	for _, next := range t.sources {
-		if v, c, ok := next(); ok {
-			h = append(h, sourceHead{v, c, next})
-		}
-	}
-	heap.Init(&h)
-	for len(h) > 0 {
-		value, sum := h[0].value, cell{}
-		for len(h) > 0 && h[0].value == value {
-			sum.merge(h[0].cell)
-			if v, c, ok := h[0].next(); ok {
-				h[0].value, h[0].cell = v, c
-				heap.Fix(&h, 0)
-			} else {
-				heap.Pop(&h)
-			}
-		}
-		fn(value, sum)
-		if err := w.add(1); err != nil {
-			return err
+	for _, code := range t.codes {
+		if c := t.cells[code]; c.n > 0 {
+			fn(values[code], c)
 		}
 	}
 	return nil
-}
-
-type sourceHead struct {
-	value string
-	cell  cell
-	next  source
-}
-
-type sourceHeap []sourceHead
-
-func (h sourceHeap) Len() int           { return len(h) }
-func (h sourceHeap) Less(i, j int) bool { return h[i].value < h[j].value }
-func (h sourceHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *sourceHeap) Push(x any)        { *h = append(*h, x.(sourceHead)) }
-func (h *sourceHeap) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return x
 }
 
 // A ranking keeps the n most frequent values, ties by value, and adds up the
