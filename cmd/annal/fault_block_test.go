@@ -34,7 +34,7 @@ func TestADamagedBlockCostsOnlyItsOwnQuestions(t *testing.T) {
 	}
 	p.awaitMetric(t, "annal_segments", "1")
 	p.stop(t)
-	file := spoilBlock(t, dir, "texts of block 1")
+	file := spoilBlock(t, dir, "codes of block 1")
 
 	p = launch{dir: dir, size: blocks}.serve(t)
 	for block := range 3 {
@@ -70,7 +70,7 @@ func spoilBlock(t *testing.T, dir, part string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for at := len(whole) / 3; at < len(whole); at += len(whole) / 50 {
+	for at := len(whole) / 200; at < len(whole); at += len(whole) / 200 {
 		whole[at] ^= 1
 		overwrite(t, found[0], whole)
 		if _, said := check(dir); strings.Contains(said, part+":") {

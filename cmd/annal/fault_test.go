@@ -107,6 +107,20 @@ func (p *process) awaitMetric(t *testing.T, name, want string) {
 	t.Errorf("%s is %s, want %s", name, got, want)
 }
 
+// awaitSaid waits until the server's log holds one of some words.
+func (p *process) awaitSaid(t *testing.T, words ...string) {
+	t.Helper()
+	for range 400 {
+		for _, w := range words {
+			if strings.Contains(p.output.String(), w) {
+				return
+			}
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	t.Errorf("the server's log names none of %q\n%s", words, p.output)
+}
+
 // batch makes n events with ids of their own; the same name, the same events.
 func batch(name string, n int) []annal.Event {
 	events := make([]annal.Event, n)

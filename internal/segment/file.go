@@ -258,11 +258,15 @@ func (f *file) verify(s *section, b []byte) error {
 	if what == "" {
 		return nil
 	}
+	return f.damage(f.secName(s)+": "+what, s.off, s.off+s.size)
+}
+
+func (f *file) secName(s *section) string {
 	name := kindNames[s.kind]
 	if s.kind == kindHot || s.kind == kindCold || s.kind == kindSalts {
-		name = fmt.Sprintf("%s %d", name, s.block)
+		return fmt.Sprintf("%s %d", name, s.block)
 	}
-	return f.damage(name+": "+what, s.off, s.off+s.size)
+	return name
 }
 
 // Guard calls f and returns its error. Damage that f runs into and a fault of

@@ -228,6 +228,20 @@ func (s *Segment) Close() error {
 	return err
 }
 
+// Preload verifies all parts of both files, and leaves what questions ask for
+// resident: everything but the salts.
+func (s *Segment) Preload() {
+	for f := range s.files() {
+		for i := range f.secs {
+			f.fetch(i)
+		}
+		for i := range f.secs {
+			f.bytes(i)
+		}
+	}
+	s.col.release(s.saltAt[0], s.saltAt[len(s.saltAt)-1]+1)
+}
+
 // ReleaseRows gives back the resident pages of the blocks, which hold what belongs
 // to single rows and are most of a segment.
 func (s *Segment) ReleaseRows() {

@@ -150,6 +150,8 @@ type sealed struct {
 	bytes        int64
 	refs         atomic.Int32 // views that contain it
 	read         atomic.Int64 // when it was read last, ns
+	loaded       bool         // preload had its turn; releaseLoop's alone
+	shrunk       bool         // a file of it was cut or removed; releaseLoop's alone
 	codes        segmentCodes
 }
 

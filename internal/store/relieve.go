@@ -15,18 +15,31 @@ import (
 const residentCheck = 100 * time.Millisecond
 
 // releaseLoop gives resident pages back while the store is open, and windows
-// that no tail wants.
+// that no tail wants. It looks at segments' files and, while nothing is appended,
+// makes segments ready for questions.
 func (s *Store) releaseLoop() {
 	defer s.done.Done()
 	var swept time.Time
+	var applied uint64
+	var scrubbed scrubber
 	for s.wait(residentCheck) == nil {
 		s.spare.expire(s.cfg.Now())
-		if limit := s.cfg.Resident; limit > 0 && vfs.Resident() > limit/8*7 && s.cfg.Now().Sub(swept) > sweepEvery {
+		limit := s.cfg.Resident
+		full := limit > 0 && vfs.Resident() > limit/8*7
+		if full && s.cfg.Now().Sub(swept) > sweepEvery {
 			sweep()
 			swept = s.cfg.Now()
 		}
 		s.relieve()
 		s.tails.windows.forget()
+		s.checkFiles()
+		if limit > 0 {
+			s.scrub(&scrubbed)
+		}
+		if quiet := s.applied.Load() == applied; quiet && limit > 0 && !full {
+			s.preload()
+		}
+		applied = s.applied.Load()
 	}
 }
 

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"time"
+
 	"annal"
 )
 
@@ -28,4 +30,39 @@ func (s *Store) warmNow() {
 	v := s.acquire()
 	defer s.release(v)
 	s.warm(v)
+}
+
+// preloadFor is how long one turn of preload takes at most, about.
+const preloadFor = 20 * time.Millisecond
+
+// preload verifies the newest segments that it has not verified yet, and so brings
+// them into memory: the first questions after a start or much ingest would else
+// wait for that. Damage is found early, too.
+func (s *Store) preload() {
+	v := s.acquire()
+	defer s.release(v)
+	begun := time.Now()
+	for i := len(v.segs) - 1; i >= 0 && time.Since(begun) < preloadFor; i-- {
+		if x := v.segs[i]; !x.loaded {
+			x.loaded = true
+			_, _ = s.guarded(v, func() error { x.Preload(); return nil })
+		}
+	}
+}
+
+// checkFiles finds segments' files that were cut or removed while they are open:
+// of a file that was cut, the last page may read as zeros and no fault tells.
+func (s *Store) checkFiles() {
+	v := s.acquire()
+	defer s.release(v)
+	for _, x := range v.segs {
+		if x.shrunk {
+			continue
+		}
+		if file := x.Shrunk(); file != "" {
+			x.shrunk = true
+			s.cfg.Logger.Error("a segment's file was cut or removed while it was open", "file", file)
+			s.spoiled(file)
+		}
+	}
 }

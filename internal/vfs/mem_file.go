@@ -138,6 +138,8 @@ type memMapping struct{ b []byte }
 
 func (m *memMapping) Bytes() []byte { return m.b }
 
+func (m *memMapping) Whole() bool { return true }
+
 func (m *memMapping) Fetch(int, int) {}
 
 func (m *memMapping) Release(int, int) {}

@@ -74,7 +74,7 @@ func (OS) Map(name string) (Mapping, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", name, err)
 	}
-	return &osMapping{b}, nil
+	return &osMapping{name: filepath.FromSlash(name), b: b}, nil
 }
 
 // Rename moves a file.
@@ -192,9 +192,17 @@ func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
 	return f.File.WriteAt(p, off)
 }
 
-type osMapping struct{ b []byte }
+type osMapping struct {
+	name string
+	b    []byte
+}
 
 func (m *osMapping) Bytes() []byte { return m.b }
+
+func (m *osMapping) Whole() bool {
+	info, err := os.Stat(m.name)
+	return err == nil && info.Size() >= int64(len(m.b))
+}
 
 // Fetch is advice, too.
 func (m *osMapping) Fetch(from, to int) {

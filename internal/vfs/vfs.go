@@ -72,6 +72,10 @@ type File interface {
 type Mapping interface {
 	// Bytes is the file, read only, until Close.
 	Bytes() []byte
+	// Whole reports whether the file still stands under the name that it was mapped
+	// by, and is not shorter than it was. Where it was cut within a page, the rest of
+	// that page reads as zeros.
+	Whole() bool
 	// Fetch begins to read Bytes()[from:to] from the disk, and does not wait.
 	Fetch(from, to int)
 	// Release gives back the resident pages that lie within Bytes()[from:to].

@@ -1,0 +1,56 @@
+package store
+
+import (
+	"time"
+
+	"annal/internal/segment"
+)
+
+// What was verified once may rot on the disk, and be read again after the system
+// let go of it. So all segments are read anew, over and over, a little at each
+// residentCheck: about ten MiB a second, and all of them at most once a second.
+const (
+	scrubBytes = 1 << 20
+	scrubEvery = time.Second
+)
+
+// A scrubber is where the reading of all segments has come to.
+type scrubber struct {
+	seg   int // place in the view
+	part  int // of the segment
+	begun time.Time
+}
+
+// scrub goes on with it. Damage is treated as that which a question meets.
+func (s *Store) scrub(at *scrubber) {
+	now := s.cfg.Now()
+	if at.seg == 0 && at.part == 0 {
+		if age := now.Sub(at.begun); age >= 0 && age < scrubEvery {
+			return
+		}
+		at.begun = now
+	}
+	v := s.acquire()
+	defer s.release(v)
+	if at.seg >= len(v.segs) {
+		at.seg, at.part = 0, 0
+		return
+	}
+	next := 0
+	if x := v.segs[at.seg]; !s.isSpoiled(x) {
+		_, _ = s.guarded(v, func() (err error) {
+			next, err = x.Scrub(s.fs, at.part, scrubBytes)
+			return err
+		})
+	}
+	if at.part = next; next == 0 {
+		at.seg++
+	}
+}
+
+// isSpoiled says that x's columns are known to be damaged: they are reported once.
+func (s *Store) isSpoiled(x *sealed) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.damaged[s.path(segmentDir+"/"+x.name+segment.ColSuffix)]
+}
