@@ -12,8 +12,8 @@ import (
 // everything but the first block, which the log assigns.
 type Event struct {
 	ID       ID        // UUIDv7; a function of Received and Position
-	Position uint64    // place in the whole log, dense from 0
-	Seq      uint64    // place in the tenant's log, dense from 0
+	Position uint64    // place in the whole log, dense from 0 but for what is lost, see [Gaps]
+	Seq      uint64    // place in the tenant's log, dense from 0 but for the same
 	Received time.Time // server time, µs, UTC; never decreases
 	Salt     [16]byte  // random; blinds the commitments that proofs are made of
 
