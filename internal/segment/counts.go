@@ -84,6 +84,9 @@ func (c *Counts) Next() (codes, n, failed []uint32) {
 	return codes, n[:hi-lo], failed
 }
 
+// Again has Next begin anew.
+func (c *Counts) Again() { c.next = c.first }
+
 // Of returns the counts of one code.
 func (c *Counts) Of(code uint32) (n, failed uint64) {
 	i := int(code)

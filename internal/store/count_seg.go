@@ -166,7 +166,7 @@ func (t *segTally) covered(tenants []segment.TenantRange, one int) {
 	}
 	for i, y := range t.tallies {
 		if y.merging && len(tenants) == 1 {
-			y.sources = append(y.sources, &source{dict: t.seg.Dict(y.field), more: t.seg.Counts(y.field, tenants[0])})
+			y.sources = append(y.sources, &source{field: y.field, dict: t.seg.Dict(y.field), more: t.seg.Counts(y.field, tenants[0])})
 			continue
 		}
 		for _, g := range tenants {
@@ -304,7 +304,7 @@ func (t *segTally) flush() error {
 		if t.local[i] == nil {
 			continue
 		}
-		if err := y.hold(&source{dict: t.seg.Dict(y.field)}, t.local[i], nil); err != nil {
+		if err := y.hold(&source{field: y.field, dict: t.seg.Dict(y.field)}, t.local[i]); err != nil {
 			return err
 		}
 	}

@@ -34,6 +34,7 @@ type world struct {
 	keyed map[string]annal.Batch // the first with each key
 	one   bool                   // all events are of one tenant
 	crowd int                    // how many tenants there are; 0: the usual few
+	skew  float64                // of a hundred actors in a crowd: 1: all are as frequent; 0: the usual few
 	few   bool                   // the store's tables of values are tiny, so that it must merge
 }
 

@@ -1,6 +1,9 @@
 package store
 
 import (
+	"cmp"
+	"slices"
+
 	"annal"
 	"annal/internal/segment"
 )
@@ -8,22 +11,89 @@ import (
 // maxHeld bounds the counts that a tally holds in memory while it merges.
 const maxHeld = 4 << 20
 
-// A source yields the counts of one part by ascending value. It has some of them
-// in memory, and reads more when these are used up.
+// A source is the counts of the values of one field in one part. It has them in
+// memory, or reads them from a segment's index some at a time. When sources are
+// merged, it yields them by ascending value.
 type source struct {
+	field  annal.Field
+	dict   *segment.Dict // of the codes, or
+	mem    *memView      // where they come from
+	codes  []uint32      // ascending, until they are sorted by value
+	n      []uint32
+	failed []uint32
+	last   []int64         // newest time keys
+	more   *segment.Counts // nil: these are all
+
 	value string // of the count at hand, unless done
 	cell  cell   // the count at hand
 	done  bool
+	next  int // the next of codes to be at hand
 	leaf  int // in a tournament
+}
 
-	dict   *segment.Dict // of the codes, or
-	values []string      // their values
-	next   int           // the next of codes to be at hand
-	codes  []uint32
-	n      []uint32
-	failed []uint32
-	last   []int64         // newest time keys; nil: nobody asked
-	more   *segment.Counts // nil: these are all
+func (s *source) text(code uint32) string {
+	if s.dict != nil {
+		return s.dict.At(code)
+	}
+	return s.mem.cols.Text[s.field].Values[code]
+}
+
+// find returns what the source counts of a value, before it is sorted.
+func (s *source) find(value string) cell {
+	var code uint32
+	var ok bool
+	if s.dict != nil {
+		code, ok = s.dict.Find(value)
+	} else {
+		code, ok = s.mem.find(s.field, value)
+	}
+	if !ok {
+		return cell{}
+	}
+	if s.more != nil {
+		n, failed := s.more.Of(code)
+		return cell{n: n, failed: failed}
+	}
+	i, found := slices.BinarySearch(s.codes, code)
+	if !found {
+		return cell{}
+	}
+	return cell{n: uint64(s.n[i]), failed: uint64(s.failed[i]), last: s.last[i]}
+}
+
+// each calls fn with all counts, some at a time, by ascending code.
+func (s *source) each(fn func(codes, n []uint32)) {
+	if s.more == nil {
+		fn(s.codes, s.n)
+		return
+	}
+	for codes, n, _ := s.more.Next(); len(codes) > 0; codes, n, _ = s.more.Next() {
+		fn(codes, n)
+	}
+	s.more.Again()
+}
+
+// sort puts the counts in the order of their values; the codes of a dictionary are
+// in it.
+func (s *source) sort() {
+	if s.dict != nil {
+		return
+	}
+	order := make([]uint32, len(s.codes))
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	values := s.mem.cols.Text[s.field].Values
+	slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(values[s.codes[a]], values[s.codes[b]]) })
+	s.codes, s.n, s.failed, s.last = inOrder(s.codes, order), inOrder(s.n, order), inOrder(s.failed, order), inOrder(s.last, order)
+}
+
+func inOrder[T any](list []T, order []uint32) []T {
+	out := make([]T, len(list))
+	for i, from := range order {
+		out[i] = list[from]
+	}
+	return out
 }
 
 // advance puts the next count at hand.
@@ -37,31 +107,19 @@ func (s *source) advance() {
 	}
 	i := s.next
 	s.next++
-	s.cell = cell{n: uint64(s.n[i]), failed: uint64(s.failed[i])}
+	s.value, s.cell = s.text(s.codes[i]), cell{n: uint64(s.n[i]), failed: uint64(s.failed[i])}
 	if s.last != nil {
 		s.cell.last = s.last[i]
 	}
-	if s.dict != nil {
-		s.value = s.dict.At(s.codes[i])
-	} else {
-		s.value = s.values[s.codes[i]]
-	}
 }
 
-// hold adds a source of counts by the codes of a part, whose values ascend in the
-// order that byValue gives; nil: in that of the codes.
-func (t *tally) hold(s *source, cells []cell, byValue []uint32) error {
-	for i := range cells {
-		code := uint32(i)
-		if byValue != nil {
-			code = byValue[i]
+// hold adds s as a source of counts, by the codes of its part.
+func (t *tally) hold(s *source, cells []cell) error {
+	for code := range cells {
+		if c := &cells[code]; c.n > 0 {
+			s.codes, s.n, s.failed = append(s.codes, uint32(code)), append(s.n, uint32(c.n)), append(s.failed, uint32(c.failed))
+			s.last = append(s.last, c.last)
 		}
-		c := &cells[code]
-		if c.n == 0 {
-			continue
-		}
-		s.codes, s.n, s.failed = append(s.codes, code), append(s.n, uint32(c.n)), append(s.failed, uint32(c.failed))
-		s.last = append(s.last, c.last)
 	}
 	if t.held += len(s.codes); t.held > maxHeld {
 		return annal.ErrTooCostly
@@ -101,6 +159,7 @@ func newTournament(sources []*source) *tournament {
 	t.nodes[0] = &source{done: true}
 	for i, s := range sources {
 		s.leaf = i + len(sources)
+		s.sort()
 		s.advance()
 		t.play(s)
 	}

@@ -214,15 +214,19 @@ func (c *counting) summary() (annal.Summary, error) {
 	topN := cmp.Or(c.agg.TopN, defaultTop)
 	for _, f := range c.fields() {
 		broken, top, distinct := ranking{n: annal.MaxGroups}, ranking{n: topN}, uint64(0)
-		err := c.eachValue(f, func(value string, x cell) {
-			if slices.Contains(c.agg.Breakdown, f) {
-				broken.add(value, x)
-			}
-			if value != "" {
-				distinct++
-				top.add(value, x)
-			}
-		})
+		done, err := c.topOf(f, &top)
+		if !done && err == nil {
+			all := slices.Contains(c.agg.Breakdown, f)
+			err = c.eachValue(f, func(value string, x cell) {
+				if all {
+					broken.add(value, x)
+				}
+				if value != "" {
+					distinct++
+					top.add(value, x)
+				}
+			})
+		}
 		if err != nil {
 			return out, err
 		}
@@ -342,13 +346,7 @@ func (c *counting) memtable(m *memtable) error {
 		if !t.merging {
 			continue
 		}
-		values := v.cols.Text[t.field].Values
-		order := make([]uint32, len(values))
-		for code := range order {
-			order[code] = uint32(code)
-		}
-		slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(values[a], values[b]) })
-		if err := t.hold(&source{values: values}, local[i], order); err != nil {
+		if err := t.hold(&source{field: t.field, mem: v}, local[i]); err != nil {
 			return err
 		}
 	}

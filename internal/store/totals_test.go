@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,8 +29,11 @@ func (w *world) inCrowd(e annal.Event) annal.Event {
 		n += w.crowd * (w.store.Stats().Segments % 4) // only in some segments
 	}
 	e.Tenant = "t" + strconv.Itoa(n)
-	if w.rnd.IntN(8) == 0 {
+	if w.rnd.IntN(8) == 0 || w.few && w.rnd.IntN(2) == 0 {
 		e.Actor.ID = "once:" + strconv.FormatUint(w.rnd.Uint64(), 36)
+	}
+	if w.skew > 0 {
+		e.Actor.ID = "u" + strconv.Itoa(int(100*math.Pow(w.rnd.Float64(), w.skew)))
 	}
 	if w.rnd.IntN(1000) > 0 {
 		e.Time = w.now.Add(-time.Duration(w.rnd.IntN(3000)) * time.Millisecond).UTC()
@@ -65,7 +69,7 @@ func (w *world) plainQuery() annal.Query {
 
 // plainAggregation counts what totals have, or not all of it, or more.
 func (w *world) plainAggregation() annal.Aggregation {
-	switch w.rnd.IntN(8) {
+	switch w.rnd.IntN(10) {
 	case 0:
 		return annal.Aggregation{}
 	case 1:
@@ -74,6 +78,8 @@ func (w *world) plainAggregation() annal.Aggregation {
 		return annal.Aggregation{Breakdown: []annal.Field{annal.Action, annal.Tenant}}
 	case 3:
 		return annal.Aggregation{Breakdown: []annal.Field{annal.Action}, Last: true}
+	case 4, 5:
+		return annal.Aggregation{Top: []annal.Field{annal.ActorID, annal.ResourcePath}, TopN: 1 + w.rnd.IntN(3)}
 	}
 	return plainCounts()
 }
@@ -140,6 +146,24 @@ func (w *world) spoilIndexes() {
 		if strings.HasSuffix(name, segment.IdxSuffix) {
 			w.spoil("data/segments/"+name, w.rnd.IntN(100), 100)
 		}
+	}
+}
+
+// TestTheTopOfManyValues asks for the most frequent of values that are too many for
+// their table, in parts of logs where some stand out and where none does, so that
+// those of each segment must suffice and where they do not.
+func TestTheTopOfManyValues(t *testing.T) {
+	for i, skew := range []float64{1, 1.5, 2, 4, 8} {
+		t.Run(strconv.FormatFloat(skew, 'g', -1, 64), func(t *testing.T) {
+			w := newWorld(t, uint64(10+i), 100)
+			w.crowd, w.skew, w.few = 1+i%2, skew, true
+			w.reopen()
+			w.settle(8)
+			for range 200 {
+				q := w.plainQuery()
+				w.compare(q, annal.Aggregation{Top: []annal.Field{annal.ActorID}, TopN: 1 + w.rnd.IntN(2)})
+			}
+		})
 	}
 }
 
