@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"annal"
+	"annal/internal/annaltest"
 )
 
 // randomSource counts some of a few values, seldom more often than a few times.
@@ -32,7 +33,7 @@ func randomSource(t *testing.T, r *rand.Rand, tally *tally) {
 // TestTopValuesAreThoseOfMerging is the law of finding the top without merging:
 // when it can, it finds what merging does.
 func TestTopValuesAreThoseOfMerging(t *testing.T) {
-	const tries = 5000
+	tries := annaltest.Cases(5000)
 	r := rand.New(rand.NewPCG(firstSeed(), 2))
 	w := &watch{ctx: context.Background(), store: &Store{}}
 	found := 0

@@ -2,93 +2,23 @@ package store
 
 import (
 	"context"
-	"math"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
-	"time"
-
-	gocmp "github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"annal"
+	"annal/internal/annaltest"
 	"annal/internal/segment"
 )
-
-// plainCounts is what totals can answer.
-func plainCounts() annal.Aggregation {
-	return annal.Aggregation{Breakdown: []annal.Field{annal.Action}, Top: []annal.Field{annal.ActorID, annal.ResourcePath}, Distinct: []annal.Field{annal.ActorID}}
-}
-
-// inCrowd gives e to one of w's crowd, of whom the first have most events and some
-// come and go. Its time hardly differs from that of its neighbours, and some of
-// its values occur nowhere else.
-func (w *world) inCrowd(e annal.Event) annal.Event {
-	n := w.rnd.IntN(w.crowd) * w.rnd.IntN(w.crowd) / w.crowd
-	if n%3 == 2 {
-		n += w.crowd * (w.store.Stats().Segments % 4) // only in some segments
-	}
-	e.Tenant = "t" + strconv.Itoa(n)
-	if w.rnd.IntN(8) == 0 || w.few && w.rnd.IntN(2) == 0 {
-		e.Actor.ID = "once:" + strconv.FormatUint(w.rnd.Uint64(), 36)
-	}
-	if w.skew > 0 {
-		e.Actor.ID = "u" + strconv.Itoa(int(100*math.Pow(w.rnd.Float64(), w.skew)))
-	}
-	if w.rnd.IntN(1000) > 0 {
-		e.Time = w.now.Add(-time.Duration(w.rnd.IntN(3000)) * time.Millisecond).UTC()
-	}
-	return e
-}
-
-// plainQuery selects by tenant, time and snapshot alone, most often most of the
-// log.
-func (w *world) plainQuery() annal.Query {
-	var q annal.Query
-	all := w.model.Events()
-	some := func() string { return all[w.rnd.IntN(len(all))].Tenant }
-	switch w.rnd.IntN(4) {
-	case 0:
-		q.Tenants = []string{some()}
-	case 1:
-		q.Tenants = []string{"t0"} // in a total before
-	case 2:
-		q.Tenants = []string{some(), "nobody", some(), some()}
-	}
-	if w.rnd.IntN(2) == 0 {
-		q.Since = all[w.rnd.IntN(1+len(all)*w.rnd.IntN(4)/4)].Time
-	}
-	if w.rnd.IntN(2) == 0 {
-		q.Until = all[len(all)-1-w.rnd.IntN(1+(len(all)-1)*w.rnd.IntN(4)/4)].Time
-	}
-	if w.rnd.IntN(3) == 0 {
-		q.Below = w.store.End() - w.rnd.Uint64N(1+w.store.End()/2)
-	}
-	return q
-}
-
-// plainAggregation counts what totals have, or not all of it, or more.
-func (w *world) plainAggregation() annal.Aggregation {
-	switch w.rnd.IntN(10) {
-	case 0:
-		return annal.Aggregation{}
-	case 1:
-		return annal.Aggregation{Distinct: []annal.Field{annal.ResourcePath}}
-	case 2:
-		return annal.Aggregation{Breakdown: []annal.Field{annal.Action, annal.Tenant}}
-	case 3:
-		return annal.Aggregation{Breakdown: []annal.Field{annal.Action}, Last: true}
-	case 4, 5:
-		return annal.Aggregation{Top: []annal.Field{annal.ActorID, annal.ResourcePath}, TopN: 1 + w.rnd.IntN(3)}
-	}
-	return plainCounts()
-}
 
 // TestTotalsAgreeWithTheModel is the law of summaries: with few tenants and with
 // many, whatever a question leaves out of the log and whatever happens to
 // segments, counts are those of the model.
 func TestTotalsAgreeWithTheModel(t *testing.T) {
-	for seed := firstSeed(); seed < firstSeed()+8; seed++ {
+	for seed := firstSeed(); seed < firstSeed()+uint64(annaltest.Cases(8)); seed++ {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			w := newWorld(t, seed, 100)
 			w.crowd, w.one, w.few = []int{1, 3, 40, 200}[seed%4], false, seed/4%2 == 1
@@ -185,6 +115,47 @@ func TestTotalsOfAnOlderView(t *testing.T) {
 	}
 }
 
+// TestTotalsWhileEventsCome asks for snapshots of a log that grows, from several
+// goroutines that share totals.
+func TestTotalsWhileEventsCome(t *testing.T) {
+	w := newWorld(t, 0, 100)
+	w.crowd = 5
+	w.settle(4)
+	w.store.totals.max = 3
+	want := map[string]uint64{}
+	end := w.store.End()
+	for _, e := range w.model.Events() {
+		want[e.Tenant]++
+		want[""]++
+	}
+	tenants := slices.Collect(maps.Keys(want))
+	stop := make(chan struct{})
+	var askers sync.WaitGroup
+	for i := range 4 {
+		askers.Go(func() {
+			for n := i; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				q := annal.Query{Below: end}
+				if name := tenants[n%len(tenants)]; name != "" {
+					q.Tenants = []string{name}
+				}
+				got, err := w.store.Summarize(context.Background(), q, plainCounts())
+				if name := tenants[n%len(tenants)]; err != nil || got.Total != want[name] {
+					t.Errorf("tenant %q has %d, %v; want %d", name, got.Total, err, want[name])
+					return
+				}
+			}
+		})
+	}
+	w.settle(12)
+	close(stop)
+	askers.Wait()
+}
+
 // TestTotalsAreBounded asks about more tenants than there is room for totals of.
 func TestTotalsAreBounded(t *testing.T) {
 	w := newWorld(t, 0, 100)
@@ -206,30 +177,6 @@ func TestTotalsAreBounded(t *testing.T) {
 	}
 }
 
-// compare asks the store and the model for the same summary.
-func (w *world) compare(q annal.Query, agg annal.Aggregation) {
-	w.t.Helper()
-	got, err := w.store.Summarize(context.Background(), q, agg)
-	want, wantErr := w.model.Summarize(context.Background(), q, agg)
-	if err != nil || wantErr != nil {
-		w.t.Fatalf("Summarize(%+v, %+v): %v, model %v", q, agg, err, wantErr)
-	}
-	byValue := cmpopts.SortSlices(func(a, b annal.Count) bool { return a.Value < b.Value })
-	far := gocmp.Comparer(func(a, b time.Time) bool { return annal.TimeKey(a) == annal.TimeKey(b) })
-	if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty(), byValue, far); diff != "" {
-		w.t.Fatalf("Summarize(%+v, %+v) (-model +store):\n%s", q, agg, diff)
-	}
-}
-
-// settle waits until n segments are there.
-func (w *world) settle(n int) {
-	w.t.Helper()
-	for w.store.Stats().Segments < n {
-		w.append()
-		time.Sleep(time.Millisecond)
-	}
-}
-
 // TestASummaryWithoutTheFullField counts a field that has room in its table
 // while another has none.
 func TestASummaryWithoutTheFullField(t *testing.T) {
@@ -244,7 +191,7 @@ func TestASummaryWithoutTheFullField(t *testing.T) {
 // TestTotalsAfterDamage meets a damaged index while totals are extended by a new
 // segment: what was added before the damage must not count twice.
 func TestTotalsAfterDamage(t *testing.T) {
-	const places = 60
+	places := annaltest.Cases(60)
 	met := uint64(0)
 	for i := range places {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
@@ -273,19 +220,5 @@ func TestTotalsAfterDamage(t *testing.T) {
 	}
 	if met == 0 {
 		t.Error("no read met the damage")
-	}
-}
-
-// spoil flips a bit of a file in the ith of n places.
-func (w *world) spoil(name string, i, n int) {
-	w.t.Helper()
-	m, err := w.disk.Map(name)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	b := m.Bytes() // the very memory of the disk
-	b[len(b)/n*i+len(b)/n/2] ^= 1
-	if err := m.Close(); err != nil {
-		w.t.Fatal(err)
 	}
 }
