@@ -106,12 +106,21 @@ func (m *memtable) runs(p *plan) []*run {
 		}
 		// When the memtable has one tenant, every row is the tenant's.
 		if len(v.cols.Text[annal.Tenant].Values) > 2 {
-			tests = append([]test{func(row uint32) bool { return in.tenants.has(in.code(annal.Tenant, row)) }}, tests...)
+			tests = append([]test{in.tenantTest()}, tests...)
 		}
 	}
 	r := &run{plan: p, part: in, tests: tests, key: bound(p, v.minKey, v.maxKey)}
 	r.open = func() ([]*run, error) { return in.open(p, tests), nil }
 	return []*run{r}
+}
+
+// tenantTest tests for the plan's tenants, of which there often is one.
+func (p *memPart) tenantTest() test {
+	codes, only := p.cols.Text[annal.Tenant].Codes, p.tenants.lo
+	if p.tenants.n > 1 || codes == nil {
+		return func(row uint32) bool { return p.tenants.has(p.code(annal.Tenant, row)) }
+	}
+	return func(row uint32) bool { return codes[row] == only }
 }
 
 // bound is the best key in the order of p among those from lo to hi.
