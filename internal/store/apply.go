@@ -25,6 +25,7 @@ func (s *Store) applyLoop() {
 			s.counters.duplicates.Add(uint64(len(p.receipts) - p.kept))
 			close(p.done)
 		}
+		s.relieveAt(s.cfg.Now().UnixNano()) // the heap grows with what comes in
 	}
 }
 

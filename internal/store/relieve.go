@@ -22,11 +22,14 @@ func (s *Store) releaseLoop() {
 	var swept time.Time
 	var applied uint64
 	var scrubbed scrubber
+	loading := preloader{after: time.Now().Add(preloadRest)}
 	for s.wait(residentCheck) == nil {
 		s.spare.expire(s.cfg.Now())
 		limit := s.cfg.Resident
 		full := limit > 0 && vfs.Resident() > limit/8*7
-		if full && s.cfg.Now().Sub(swept) > sweepEvery {
+		quiet := s.applied.Load() == applied
+		applied = s.applied.Load()
+		if (full || quiet) && limit > 0 && s.cfg.Now().Sub(swept) > sweepEvery {
 			sweep()
 			swept = s.cfg.Now()
 		}
@@ -36,10 +39,9 @@ func (s *Store) releaseLoop() {
 		if limit > 0 {
 			s.scrub(&scrubbed)
 		}
-		if quiet := s.applied.Load() == applied; quiet && limit > 0 && !full {
-			s.preload()
+		if quiet && limit > 0 && !full {
+			s.preload(&loading)
 		}
-		applied = s.applied.Load()
 	}
 }
 
@@ -99,7 +101,7 @@ func sweep() {
 	}
 }
 
-// lookEvery is how far apart, in ns, reads look at resident memory: a look costs
+// lookEvery is how far apart, in ns, reads and appends look at resident memory: a look costs
 // more than finding a row, and within this time no more than some MiB are read.
 const lookEvery = int64(time.Millisecond)
 
@@ -107,6 +109,11 @@ const lookEvery = int64(time.Millisecond)
 func (s *Store) touch(x *sealed) {
 	now := s.cfg.Now().UnixNano()
 	x.read.Store(now)
+	s.relieveAt(now)
+}
+
+// relieveAt is relieve, if resident memory was not looked at just now.
+func (s *Store) relieveAt(now int64) {
 	if looked := s.looked.Load(); now-looked < lookEvery && now >= looked {
 		return
 	}

@@ -32,21 +32,35 @@ func (s *Store) warmNow() {
 	s.warm(v)
 }
 
-// preloadFor is how long one turn of preload takes at most, about.
-const preloadFor = 20 * time.Millisecond
+// One turn of preload takes about preloadFor, unless the disk must be waited for:
+// then it rests, so that questions have the disk. It begins preloadRest after the
+// start, when the first questions have come.
+const (
+	preloadFor  = 20 * time.Millisecond
+	preloadRest = time.Second
+)
+
+// A preloader says when preload may have its next turn.
+type preloader struct{ after time.Time }
 
 // preload verifies the newest segments that it has not verified yet, and so brings
 // them into memory: the first questions after a start or much ingest would else
 // wait for that. Damage is found early, too.
-func (s *Store) preload() {
+func (s *Store) preload(p *preloader) {
+	begun := time.Now()
+	if begun.Before(p.after) {
+		return
+	}
 	v := s.acquire()
 	defer s.release(v)
-	begun := time.Now()
 	for i := len(v.segs) - 1; i >= 0 && time.Since(begun) < preloadFor; i-- {
 		if x := v.segs[i]; !x.loaded {
 			x.loaded = true
 			_, _ = s.guarded(v, func() error { x.Preload(); return nil })
 		}
+	}
+	if took := time.Since(begun); took > 2*preloadFor {
+		p.after = begun.Add(took + preloadRest)
 	}
 }
 
