@@ -19,6 +19,9 @@ type DamageError struct {
 	File     string
 	What     string // which part, and what is wrong with it
 	From, To int64  // the bytes of the part: From ≤ offset < To
+	// Lately: the file became so while it was mapped. What was read of it before,
+	// verified or not, is void.
+	Lately bool
 }
 
 func (e *DamageError) Error() string {
@@ -137,7 +140,7 @@ func (f *file) named(err error) error {
 }
 
 func (f *file) damage(what string, from, to uint64) error {
-	return &DamageError{f.name, what, int64(from), int64(to)}
+	return &DamageError{File: f.name, What: what, From: int64(from), To: int64(to)}
 }
 
 func (f *file) open(magic string, logID [16]byte) error {
@@ -248,6 +251,16 @@ func (f *file) release(from, to int) {
 	f.m.Release(int(f.secs[from].off), int(last.off+last.size))
 }
 
+// whole panics with a *DamageError, or a fault, when the end of the file is not
+// where it was: the file was cut while it was mapped, and of the page that the cut
+// goes through, what was verified before may have been read as zeros.
+func (f *file) whole() {
+	size := len(f.b)
+	if string(f.b[size-magicBytes:]) != string(f.b[:magicBytes]) { // both ends have it
+		panic(&DamageError{f.name, "the file was cut while it was mapped", 0, int64(size), true})
+	}
+}
+
 func (f *file) verify(s *section, b []byte) error {
 	what := ""
 	if crc32.Checksum(b, castagnoli) != s.crc {
@@ -300,9 +313,9 @@ func faultAt(addr uintptr, segs []*Segment) *DamageError {
 			}
 			start := uintptr(unsafe.Pointer(unsafe.SliceData(f.b)))
 			if at := addr - start; addr >= start && at < uintptr(len(f.b)) {
-				return &DamageError{f.name, what, int64(at), int64(at) + 1}
+				return &DamageError{f.name, what, int64(at), int64(at) + 1, true}
 			}
 		}
 	}
-	return &DamageError{What: what}
+	return &DamageError{What: what, Lately: true}
 }

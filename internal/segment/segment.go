@@ -242,6 +242,15 @@ func (s *Segment) Preload() {
 	s.col.release(s.saltAt[0], s.saltAt[len(s.saltAt)-1]+1)
 }
 
+// Whole panics when one of the files was cut while it was mapped; it must run
+// inside [Guard]. What was read before it returns was read from whole files.
+func (s *Segment) Whole() {
+	s.col.whole()
+	if s.idx != nil {
+		s.idx.whole()
+	}
+}
+
 // ReleaseRows gives back the resident pages of the blocks, which hold what belongs
 // to single rows and are most of a segment.
 func (s *Segment) ReleaseRows() {

@@ -149,10 +149,11 @@ type sealed struct {
 	lastReceived int64         // µs
 	keys         []segment.Key // until they are recalled
 	bytes        int64
-	refs         atomic.Int32 // views that contain it
-	read         atomic.Int64 // when it was read last, ns
-	loaded       bool         // preload had its turn; releaseLoop's alone
-	shrunk       bool         // a file of it was cut or removed; releaseLoop's alone
+	refs         atomic.Int32  // views that contain it
+	read         atomic.Int64  // when it was read last, ns
+	reader       atomic.Uint64 // number of a guarded read that began before it was
+	loaded       bool          // preload had its turn; releaseLoop's alone
+	shrunk       bool          // a file of it was cut or removed; releaseLoop's alone
 	codes        segmentCodes
 }
 
@@ -284,7 +285,9 @@ func (v *view) event(position uint64, e *annal.Event) (bool, error) {
 		if !ok {
 			return false, nil
 		}
-		return true, seg.NewReader().Read(row, e)
+		err := seg.NewReader().Read(row, e)
+		seg.Whole()
+		return true, err
 	}
 	return false, nil
 }

@@ -7,11 +7,21 @@ import (
 	"annal/internal/segment"
 )
 
-// guarded runs fn, which reads v. Damage of a segment's index, which can be made
+// guarded runs fn, which reads v, and looks whether the segments that it read are
+// still whole. Damage of a segment's index, which can be made
 // again, is repaired, and healed then says that fn may be run anew on a fresh
 // view. Damage of columns is reported and counted.
 func (s *Store) guarded(v *view, fn func() error) (healed bool, err error) {
-	err = segment.Guard(fn, v.segments()...)
+	number := s.readers.Add(1)
+	err = segment.Guard(func() error {
+		err := fn()
+		for _, x := range v.segs {
+			if err == nil && x.reader.Load() >= number {
+				x.Whole()
+			}
+		}
+		return err
+	}, v.segments()...)
 	var d *segment.DamageError
 	if !errors.As(err, &d) {
 		return false, err

@@ -212,9 +212,13 @@ func walk(w *watch, list []*run, oldest bool, fn func(r *run) (bool, error)) err
 	return nil
 }
 
-// lend fills e from the row that r is at, its id included.
+// lend fills e from the row that r is at, its id included. It is shown before the
+// read has come to its end, so that its segment must be whole now.
 func (r *run) lend(code *idCode, e *annal.Event) {
 	r.part.read(r.row, e)
+	if in, sealed := r.part.(*segPart); sealed {
+		in.seg.Whole()
+	}
 	r.position, r.placed = e.Position, true
 	e.ID = code.id(e.Position, e.Received.UnixMicro())
 }

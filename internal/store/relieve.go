@@ -101,14 +101,16 @@ func sweep() {
 	}
 }
 
-// lookEvery is how far apart, in ns, reads and appends look at resident memory: a look costs
-// more than finding a row, and within this time no more than some MiB are read.
+// lookEvery is how far apart, in ns, reads and appends look at resident memory: a
+// look costs more than finding a row, and within this time no more than some MiB
+// are read.
 const lookEvery = int64(time.Millisecond)
 
 // touch notes that x is read now, and makes room for that.
 func (s *Store) touch(x *sealed) {
 	now := s.cfg.Now().UnixNano()
 	x.read.Store(now)
+	x.reader.Store(s.readers.Load())
 	s.relieveAt(now)
 }
 

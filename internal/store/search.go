@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"annal"
+	"annal/internal/segment"
 )
 
 // Search answers one page of q. Its events keep nothing of the store alive, and
@@ -64,7 +66,7 @@ func (s *Store) Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) e
 		return err
 	}
 	n := 0
-	return s.again(&q, func(v *view, p *plan) error {
+	scan := func(v *view, p *plan) error {
 		code := s.ids.Get().(*idCode)
 		defer s.ids.Put(code)
 		var e annal.Event
@@ -84,7 +86,16 @@ func (s *Store) Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) e
 			}
 			return limit == 0 || n < offset+limit, fn(&e)
 		})
-	})
+	}
+	healed, err := s.read(&q, scan)
+	for range maxRepairs {
+		var d *segment.DamageError
+		if !healed || n > 0 && errors.As(err, &d) && d.Lately { // events may have been passed over
+			break
+		}
+		healed, err = s.read(&q, scan)
+	}
+	return err
 }
 
 // Event returns the event with this id, if it is one of tenants' (nil: any).

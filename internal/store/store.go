@@ -98,6 +98,7 @@ type Store struct {
 	damaged  map[string]bool // files of truth that a read met damaged
 
 	applied  atomic.Uint64 // positions below are visible
+	readers  atomic.Uint64 // guarded reads that have begun
 	looked   atomic.Int64  // when touch looked at resident memory last, in ns
 	news     broadcast     // wakes those who wait for applied to grow
 	commit   committer

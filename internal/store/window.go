@@ -181,6 +181,7 @@ func (x *sealed) window(w *window, text *arena) error {
 			return err
 		}
 	}
+	x.Whole()
 	slices.SortFunc(w.events[first:], func(a, b annal.Event) int { return cmp.Compare(a.Position, b.Position) })
 	return nil
 }
