@@ -20,7 +20,7 @@ const residentCheck = 100 * time.Millisecond
 func (s *Store) releaseLoop() {
 	defer s.done.Done()
 	var swept time.Time
-	var applied uint64
+	var applied, sweptAt uint64
 	var scrubbed scrubber
 	loading := preloader{after: time.Now().Add(preloadRest)}
 	for s.wait(residentCheck) == nil {
@@ -29,9 +29,10 @@ func (s *Store) releaseLoop() {
 		full := limit > 0 && vfs.Resident() > limit/8*7
 		quiet := s.applied.Load() == applied
 		applied = s.applied.Load()
-		if (full || quiet) && limit > 0 && s.cfg.Now().Sub(swept) > sweepEvery {
+		rested := quiet && limit > 0 && applied != sweptAt
+		if age := s.cfg.Now().Sub(swept); full && age > sweepEvery || rested && age > residentCheck {
 			sweep()
-			swept = s.cfg.Now()
+			swept, sweptAt = s.cfg.Now(), applied
 		}
 		s.relieve()
 		s.tails.windows.forget()
@@ -79,7 +80,8 @@ func (s *Store) relieve() {
 	}
 }
 
-// Garbage is swept when there is so much of it, and not more often than that.
+// Garbage is swept when there is so much of it, and not more often than that; also
+// once when appends rest, which leave most of it.
 const (
 	sweepEvery = 5 * time.Second
 	minGarbage = 64 << 20 // bytes
