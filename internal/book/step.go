@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"syscall"
+
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // bbolt reads its file where it is mapped, holding locks. Should the file be cut,
@@ -83,6 +86,11 @@ func (b *Book) step(do func() error) error {
 	}()
 	select {
 	case err := <-ended:
+		// What is no refusal of the system's, such as a full disk, is bbolt's opinion
+		// of the file.
+		if err != nil && !errors.As(err, new(syscall.Errno)) && !errors.As(err, new(*DamageError)) && !errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+			return b.lose(err.Error())
+		}
 		return err
 	case <-b.gone:
 		return b.lost.Load()
