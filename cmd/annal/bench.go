@@ -22,7 +22,7 @@ type benchCmd struct {
 
 	Table []string `sep:"none" placeholder:"FILE" help:"Measure nothing: write the figures of this file, which an earlier run wrote, as Markdown; given several times, side by side."`
 
-	Server string `env:"ANNAL_SERVER" placeholder:"URL" help:"Measure this server. Unset: start one of this binary with a new log, and kill it to see it recover."`
+	Server string `placeholder:"URL" help:"Measure this server, whose log keeps the events for ever. Unset, also where ANNAL_SERVER is set: start one of this binary with a new log, and kill it to see it recover."`
 	Token  string `env:"ANNAL_TOKEN" placeholder:"TOKEN" help:"The token for it."`
 	PID    int    `name:"pid" help:"Its process on this machine, to read CPU time and memory from."`
 	Data   string `placeholder:"DIR" help:"With --server, its data folder, to read sizes from; else where to keep the new log."`
@@ -53,6 +53,9 @@ Examples:
 func (b *benchCmd) Run(ctx context.Context, e *env) error {
 	if len(b.Table) > 0 {
 		return b.writeTable(e)
+	}
+	if b.Events < 1 {
+		return usage("--events %d: bring in 1 event or more", b.Events)
 	}
 	ctx, stop := untilLeft(ctx)
 	defer stop()
@@ -92,7 +95,7 @@ func untilLeft(ctx context.Context) (context.Context, context.CancelFunc) {
 func (b *benchCmd) choose(cfg *bench.Config) (err error) {
 	switch {
 	case b.Server != "" && b.Binary != "":
-		return errors.New("--binary starts a server and --server names one that runs: give only one of them")
+		return usage("--binary starts a server and --server names one that runs: give only one of them")
 	case b.Server != "":
 		cfg.Data = b.Data
 		return nil

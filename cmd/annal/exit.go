@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"annal/client"
+	"annal/internal/server"
 	"annal/internal/vfs"
 )
 
@@ -36,11 +37,12 @@ func usage(format string, args ...any) error { return &usageError{fmt.Errorf(for
 func judge(err error) (code int, advice string) {
 	var (
 		wrong       *usageError
+		setting     *server.SettingError
 		unreachable *client.UnreachableError
 		refusal     *client.Error
 	)
 	switch {
-	case errors.As(err, &wrong):
+	case errors.As(err, &wrong), errors.As(err, &setting):
 		return exitUsage, ""
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted, ""
@@ -67,7 +69,7 @@ func judgeRefusal(e *client.Error) (int, string) {
 		return exitDenied, "Give a valid token with --token or ANNAL_TOKEN, or --data DIR to use the admin token of a data folder on this machine."
 	case http.StatusForbidden:
 		return exitDenied, "The token lacks the scope or the tenant; \"annal token create --scope …\" makes one that has it."
-	case http.StatusBadRequest:
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		return exitUsage, ""
 	case http.StatusServiceUnavailable:
 		return exitFailed, "The server refuses writes until its disk works again; its log and the metric annal_write_alarm say why."

@@ -46,6 +46,9 @@ func (q *queryCmd) Run(ctx context.Context, e *env) error {
 	if q.Limit < 1 {
 		return usage("--limit %d: ask for 1 event or more, or for --all", q.Limit)
 	}
+	if err := inOrder(&q.From, &q.To); err != nil {
+		return err
+	}
 	c, err := q.client(e)
 	if err != nil {
 		return err
@@ -81,16 +84,16 @@ func show(events iter.Seq2[json.RawMessage, error], p printer) error {
 			err = p.event(event)
 		}
 		if err != nil {
-			return errors.Join(err, p.end())
+			return errors.Join(err, p.end(false))
 		}
 	}
-	return p.end()
+	return p.end(true)
 }
 
 // A printer shows events, given as native JSON.
 type printer interface {
 	event(native []byte) error
-	end() error
+	end(whole bool) error // whole: all events were shown
 }
 
 type jsonPrinter struct{ w io.Writer }
@@ -100,15 +103,22 @@ func (p jsonPrinter) event(native []byte) error {
 	return err
 }
 
-func (p jsonPrinter) end() error { return nil }
+func (p jsonPrinter) end(bool) error { return nil }
 
 // A table is for people: the columns that are asked about most.
-type table struct{ w *tabwriter.Writer }
+// A question that fails before the first event leaves no table behind.
+type table struct {
+	w     *tabwriter.Writer
+	begun bool
+}
 
-func newTable(w io.Writer) *table {
-	t := &table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
-	fmt.Fprintln(t.w, "TIME\tOUTCOME\tACTION\tACTOR\tRESOURCE\tFROM\tERROR")
-	return t
+func newTable(w io.Writer) *table { return &table{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)} }
+
+func (t *table) begin() {
+	if !t.begun {
+		fmt.Fprintln(t.w, "TIME\tOUTCOME\tACTION\tACTOR\tRESOURCE\tFROM\tERROR")
+	}
+	t.begun = true
 }
 
 func (t *table) event(native []byte) error {
@@ -116,11 +126,17 @@ func (t *table) event(native []byte) error {
 	if err != nil {
 		return err
 	}
+	t.begin()
 	_, err = fmt.Fprintln(t.w, strings.Join(cells(&e), "\t"))
 	return err
 }
 
-func (t *table) end() error { return t.w.Flush() }
+func (t *table) end(whole bool) error {
+	if whole {
+		t.begin()
+	}
+	return t.w.Flush()
+}
 
 // cells are the columns of one event.
 func cells(e *annal.Event) []string {

@@ -32,8 +32,11 @@ Examples:
 
 // Run serves until the process is told to stop.
 func (s *serveCmd) Run(ctx context.Context, e *env, from *settings) error {
+	if from.err != nil {
+		return &usageError{from.err}
+	}
 	if err := s.Config.Check(); err != nil {
-		return &usageError{err}
+		return err
 	}
 	if s.PrintConfig {
 		return s.print(e, from)
@@ -81,6 +84,7 @@ type settings struct {
 	file   map[string]any
 	name   string // of the file
 	origin map[string]string
+	err    error // what is wrong with the file
 }
 
 // Validate has nothing to check: the file is read when its name is known.
@@ -93,9 +97,7 @@ func (s *settings) Resolve(ctx *kong.Context, parent *kong.Path, flag *kong.Flag
 		return nil, nil
 	}
 	setting := server.Settings()[i]
-	if err := s.load(ctx); err != nil {
-		return nil, err
-	}
+	s.load(ctx)
 	if v, ok := os.LookupEnv(setting.Env); ok {
 		s.origin[setting.Name] = "environment, " + setting.Env
 		return v, nil
@@ -108,10 +110,12 @@ func (s *settings) Resolve(ctx *kong.Context, parent *kong.Path, flag *kong.Flag
 	return nil, nil
 }
 
-// load reads the file that --config or ANNAL_CONFIG names, once.
-func (s *settings) load(ctx *kong.Context) error {
+// load reads the file that --config or ANNAL_CONFIG names, once. What is wrong
+// with it waits until the command runs: told now, it would pass for a mistake in
+// the flag that happened to be resolved first.
+func (s *settings) load(ctx *kong.Context) {
 	if s.loaded {
-		return nil
+		return
 	}
 	s.loaded, s.origin = true, map[string]string{}
 	for _, flag := range ctx.Selected().Flags {
@@ -119,12 +123,9 @@ func (s *settings) load(ctx *kong.Context) error {
 			s.name, _ = ctx.FlagValue(flag).(string)
 		}
 	}
-	if s.name == "" {
-		return nil
+	if s.name != "" {
+		s.file, s.err = server.LoadFile(s.name)
 	}
-	var err error
-	s.file, err = server.LoadFile(s.name)
-	return err
 }
 
 // source says where a setting's value came from.

@@ -26,6 +26,9 @@ func (summaryCmd) Help() string {
 
 // Run asks and prints.
 func (s *summaryCmd) Run(ctx context.Context, e *env) error {
+	if err := inOrder(&s.From, &s.To); err != nil {
+		return err
+	}
 	c, err := s.client(e)
 	if err != nil {
 		return err

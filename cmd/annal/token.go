@@ -115,7 +115,7 @@ func bound(t client.Token) string {
 	case t.Partner != "":
 		return "partner " + t.Partner
 	}
-	return "nothing"
+	return "nothing (all tenants)"
 }
 
 type tokenRevokeCmd struct {

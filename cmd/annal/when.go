@@ -53,6 +53,14 @@ func (w *when) end() time.Time {
 	return w.at
 }
 
+// inOrder refuses a range that ends before it begins: nothing lies in it.
+func inOrder(from, to *when) error {
+	if !from.at.IsZero() && !to.at.IsZero() && to.end().Before(from.at) {
+		return usage("--from %s is after --to %s", from.text, to.text)
+	}
+	return nil
+}
+
 // parseAgo reads "-7d": days and weeks besides the units of Go.
 func parseAgo(s string) (time.Duration, bool) {
 	s, ok := strings.CutPrefix(s, "-")

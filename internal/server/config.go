@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"math"
+	"net"
 	"reflect"
 	"strconv"
 	"strings"
@@ -88,10 +89,34 @@ func (s Setting) Value(c *Config) string {
 	return text
 }
 
-// Check says what is wrong with c and what would be right.
+// A SettingError says which setting is wrong, and how. It begins with the
+// setting's name.
+type SettingError struct{ err error }
+
+// Error says what would be right.
+func (e *SettingError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *SettingError) Unwrap() error { return e.err }
+
+// Check says what is wrong with c and what would be right. The error is a
+// [SettingError].
 func (c *Config) Check() error {
+	if err := c.check(); err != nil {
+		return &SettingError{err}
+	}
+	return nil
+}
+
+func (c *Config) check() error {
 	if c.Data == "" {
 		return fmt.Errorf("data: name the folder that holds the log")
+	}
+	if !isAddress(c.Listen) {
+		return fmt.Errorf("listen: %q is no address such as 127.0.0.1:8080", c.Listen)
+	}
+	if c.AdminListen != "" && !isAddress(c.AdminListen) {
+		return fmt.Errorf("admin-listen: %q is no address such as 127.0.0.1:9090", c.AdminListen)
 	}
 	if c.MaxConnections < 1 {
 		return fmt.Errorf("max-connections: %d is too few; 1 or more", c.MaxConnections)
@@ -120,6 +145,16 @@ func (c *Config) Check() error {
 		}
 	}
 	return nil
+}
+
+// isAddress reports whether s is a host, which may be empty for all, and a port.
+func isAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil || port == "" {
+		return false
+	}
+	_, err = net.LookupPort("tcp", port)
+	return err == nil
 }
 
 // Limits of settings.

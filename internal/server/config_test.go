@@ -74,7 +74,7 @@ func TestLoadFileReadsEverySetting(t *testing.T) {
 
 func TestConfigCheck(t *testing.T) {
 	good := Config{
-		Data: "d", MaxConnections: 1, GCPercent: 100, HeaderTimeout: time.Second, BodyTimeout: time.Second,
+		Data: "d", Listen: "127.0.0.1:0", MaxConnections: 1, GCPercent: 100, HeaderTimeout: time.Second, BodyTimeout: time.Second,
 		StallTimeout: time.Second, IdleTimeout: time.Second, QueryTimeout: time.Second, ShutdownTimeout: time.Second,
 	}
 	if err := good.Check(); err != nil {
@@ -85,6 +85,11 @@ func TestConfigCheck(t *testing.T) {
 		spoil func(*Config)
 	}{
 		{"data", func(c *Config) { c.Data = "" }},
+		{"listen", func(c *Config) { c.Listen = "" }},
+		{"listen", func(c *Config) { c.Listen = "8080" }},
+		{"listen", func(c *Config) { c.Listen = "127.0.0.1:" }},
+		{"listen", func(c *Config) { c.Listen = "127.0.0.1:65536" }},
+		{"admin-listen", func(c *Config) { c.AdminListen = "127.0.0.1" }},
 		{"max-connections", func(c *Config) { c.MaxConnections = 0 }},
 		{"gc-percent", func(c *Config) { c.GCPercent = 5 }},
 		{"memory-limit", func(c *Config) { c.MemoryLimit = 1 }},

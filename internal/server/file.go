@@ -1,8 +1,10 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"sort"
 	"strings"
 
@@ -34,9 +36,40 @@ func LoadFile(path string) (map[string]any, error) {
 		}
 		if values[key] == nil {
 			delete(values, key)
+			continue
+		}
+		if err := asFlag(values, key); err != nil {
+			return nil, fmt.Errorf("configuration %s: %s: %w", path, key, err)
 		}
 	}
 	return values, nil
+}
+
+// asFlag puts the value of a key as the flag of that name spells it, so that
+// both are read, and refused, by the same rules: 5 is no time, 2026 is a folder.
+func asFlag(values map[string]any, key string) error {
+	list, ok := values[key].([]any)
+	if !ok {
+		values[key] = fmt.Sprint(values[key])
+		return nil
+	}
+	if !isList(key) {
+		return errors.New("one value is expected, not a list")
+	}
+	for i, v := range list {
+		list[i] = fmt.Sprint(v)
+	}
+	return nil
+}
+
+// isList reports whether a setting has several values.
+func isList(name string) bool {
+	for _, s := range Settings() {
+		if _, ok := reflect.Zero(reflect.TypeFor[Config]().Field(s.index).Type).Interface().([]string); ok && s.Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 func settingNames() map[string]bool {

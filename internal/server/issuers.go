@@ -50,11 +50,11 @@ func loadIssuers(path string) ([]auth.Issuer, error) {
 func (s *Server) credentials() (auth.Chain, error) {
 	list, err := loadIssuers(s.cfg.OIDCIssuers)
 	if err != nil {
-		return nil, err
+		return nil, &SettingError{err}
 	}
 	issuers, err := s.auth.Trust(list, nil)
 	if err != nil {
-		return nil, fmt.Errorf("oidc-issuers: %s: %w", s.cfg.OIDCIssuers, err)
+		return nil, &SettingError{fmt.Errorf("oidc-issuers: %s: %w", s.cfg.OIDCIssuers, err)}
 	}
 	return auth.Chain{s.auth, s.auth.Signed(), issuers}, nil
 }
