@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"syscall"
 
+	"annal"
 	"annal/client"
 	"annal/internal/server"
 	"annal/internal/vfs"
@@ -71,8 +72,12 @@ func judgeRefusal(e *client.Error) (int, string) {
 		return exitDenied, "The token lacks the scope or the tenant; \"annal token create --scope …\" makes one that has it."
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		return exitUsage, ""
-	case http.StatusServiceUnavailable:
+	}
+	switch {
+	case e.Detail == annal.ErrUnavailable.Error():
 		return exitFailed, "The server refuses writes until its disk works again; its log and the metric annal_write_alarm say why."
+	case e.Code == "":
+		return exitFailed, "This is no answer of annal's. Is the address right? Name another with --server or ANNAL_SERVER."
 	}
 	return exitFailed, ""
 }
