@@ -76,8 +76,12 @@ func (c *checkCmd) print(e *env, report *store.Report) error {
 	}
 	verdict := "sound"
 	if n := len(report.Problems); n > 0 {
-		verdict = fmt.Sprintf("NOT SOUND, %d problems; docs/operations.md says what to do", n)
+		problems := "problems"
+		if n == 1 {
+			problems = "problem"
+		}
+		verdict = fmt.Sprintf("NOT SOUND, %d %s; docs/operations.md says what to do", n, problems)
 	}
-	_, err := fmt.Fprintf(e.out, "%s: %d segments with %d events, and the write-ahead log: %s\n", c.Data, report.Segments, report.Events, verdict)
+	_, err := fmt.Fprintf(e.out, "%s: %d segments with %d events, and the write-ahead log with all that came after: %s\n", c.Data, report.Segments, report.Events, verdict)
 	return err
 }

@@ -17,7 +17,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	return err
 }
 
-// greet says where the server answers and, on a first start, how to begin.
+// greet says where the server answers and, when an admin token was made, how to
+// begin: on a first start, and when state.db was begun anew.
 func (s *Server) greet() {
 	st := s.store.Stats()
 	s.log.Info("listening", "address", "http://"+s.Address(), "data", s.cfg.Data, "events", st.Events)
@@ -28,12 +29,12 @@ func (s *Server) greet() {
 	if token == "" {
 		return
 	}
-	s.log.Info("first start: the admin token was written to a file", "file", token)
+	s.log.Info("a new admin token was written to a file", "file", token)
 	if abs, err := filepath.Abs(token); err == nil {
 		token = abs
 	}
 	fmt.Fprintf(s.greeting, `
-This is a new data folder. Its admin token lies in %s (readable by you alone). Try:
+A new admin token lies in %s (readable by you alone). Try:
 
   curl -sS -H "Authorization: Bearer $(cat %s)" http://%s/v1/events --json '{"actor":{"id":"user:me"},"action":"read"}'
   curl -sS -H "Authorization: Bearer $(cat %s)" http://%s/v1/audit/logs

@@ -20,7 +20,10 @@ type Damage struct {
 
 // String says it in a line.
 func (d Damage) String() string {
-	s := fmt.Sprintf("%s: %s, bytes %d to %d", d.File, d.What, d.From, d.To)
+	s := d.File + ": " + d.What
+	if d.From < d.To {
+		s += fmt.Sprintf(", bytes %d to %d", d.From, d.To)
+	}
 	if d.LostFrom < d.LostTo {
 		s += fmt.Sprintf(", positions %d to %d are lost", d.LostFrom, d.LostTo-1)
 	}
