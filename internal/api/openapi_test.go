@@ -128,6 +128,75 @@ func TestDocumentHasEveryRouteAndNoOther(t *testing.T) {
 	}
 }
 
+// queries lists the parameters that GET has in the query, sorted by name.
+func (k *checker) queries(path string) (names []string) {
+	for _, p := range k.doc.Paths.Find(path).Get.Parameters {
+		if p.Value.In == "query" {
+			names = append(names, p.Value.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// What is documented is taken: annal's own routes refuse any other parameter.
+func TestDocumentHasNoOtherParameter(t *testing.T) {
+	w := newWorld(t)
+	for _, route := range native().Routes {
+		method, path := documented(route.Pattern)
+		if method != "GET" || strings.Contains(path, "/tail") { // which does not end
+			continue
+		}
+		for _, name := range w.check.queries(path) {
+			a := w.get(w.super(), strings.NewReplacer("{field}", "action", "{id}", "x").Replace(path)+"?"+name+"=x")
+			if strings.Contains(a.Body.String(), "is not a parameter") {
+				t.Errorf("%s: %s is documented, and refused: %s", path, name, a.Body)
+			}
+		}
+	}
+}
+
+// Whoever must authenticate may fail to, and anything may break: each route says
+// with what it then answers.
+func TestDocumentHasWhatEveryRouteMayAnswer(t *testing.T) {
+	k := newChecker(t)
+	for _, d := range dialects() {
+		for _, route := range d.Routes {
+			method, path := documented(route.Pattern)
+			answers := k.doc.Paths.Find(path).GetOperation(method).Responses
+			may := []int{route.Status, http.StatusInternalServerError}
+			if route.Scope != "" {
+				may = append(may, http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable)
+			}
+			for _, status := range may {
+				if answers.Status(status) == nil && (status < 400 || answers.Default() == nil) {
+					t.Errorf("%s: the document does not say that it may answer %d", route.Pattern, status)
+				}
+			}
+		}
+	}
+}
+
+// The document has the limit of every text of an event, as README promises.
+func TestDocumentHasTheLimitOfEveryField(t *testing.T) {
+	k := newChecker(t)
+	for f := range annal.NumTexts {
+		if f == annal.Extra || f == annal.Flags { // an object and a list, bounded in bytes of JSON
+			continue
+		}
+		s := k.doc.Components.Schemas["Input"].Value
+		for name := range strings.SplitSeq(f.String(), ".") {
+			if s.Properties[name] == nil {
+				t.Fatalf("%s is not in the document", f)
+			}
+			s = s.Properties[name].Value
+		}
+		if want := uint64(annal.Fields[f].Max); s.MaxLength == nil || *s.MaxLength != want {
+			t.Errorf("%s: the document does not say maxLength: %d", f, want)
+		}
+	}
+}
+
 func TestDocumentHasEveryFilter(t *testing.T) {
 	k := newChecker(t)
 	for _, path := range []string{"/v1/events", "/v1/events/summary", "/v1/events/values/{field}", "/v1/events/tail"} {
@@ -141,15 +210,15 @@ func TestDocumentHasEveryFilter(t *testing.T) {
 			}
 		}
 	}
-	var names []string
-	for _, p := range k.doc.Paths.Find("/v1/audit/logs").Get.Parameters {
-		if p.Value.In == "query" {
-			names = append(names, p.Value.Name)
+	for path, p := range map[string]Params{
+		"/v1/audit/logs": scaiParams(), "/v1/audit/secrets/{path}": scaiParams(), "/v1/audit/identities/{identity_id}": scaiParams(),
+		"/v1/audit": dsvParams(), "/audit/entries": certifyPages(), "/audit/export": certifyDownload(),
+		"/api/audit/entries": certifyPages(), "/api/audit/export": certifyDownload(),
+		scaikeyBase: scaikeyPages(), scaikeyBase + "stats": scaikeyBounds(),
+	} {
+		if got, want := k.queries(path), slices.Sorted(maps.Keys(p.Names)); !slices.Equal(got, want) {
+			t.Errorf("%s: the parameters are documented as %v, want %v", path, got, want)
 		}
-	}
-	slices.Sort(names)
-	if want := slices.Sorted(maps.Keys(scaiParams().Names)); !slices.Equal(names, want) {
-		t.Errorf("ScaiVault's parameters are documented as %v, want %v", names, want)
 	}
 	enum := k.doc.Components.Schemas["Field"].Value.Enum
 	if len(enum) != int(annal.NumFields) {
