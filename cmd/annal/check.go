@@ -32,9 +32,7 @@ func (c *checkCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if err := c.checkAccess(&report); err != nil {
-		return err
-	}
+	c.checkAccess(&report)
 	if report.LogID != ([16]byte{}) {
 		for _, problem := range server.CheckState(c.Data, report.LogID) {
 			report.Problems = append(report.Problems, problem.Error())
@@ -52,20 +50,23 @@ func (c *checkCmd) Run(e *env) error {
 }
 
 // checkAccess verifies the access stream, a log of its own within the folder,
-// where one was begun.
-func (c *checkCmd) checkAccess(report *store.Report) error {
+// where one was begun. That it cannot be read at all is one more problem: what
+// was found in the log itself is told all the same.
+func (c *checkCmd) checkAccess(report *store.Report) {
 	dir := filepath.Join(c.Data, server.AccessDir)
 	if entries, err := os.ReadDir(dir); len(entries) == 0 && (err == nil || errors.Is(err, fs.ErrNotExist)) {
-		return nil
+		return
 	}
 	found, err := store.Check(store.Config{Dir: dir})
+	if err != nil {
+		found.Problems = append(found.Problems, err.Error())
+	}
 	for _, problem := range found.Problems {
 		if !strings.Contains(problem, dir) {
 			problem = dir + ": " + problem
 		}
 		report.Problems = append(report.Problems, problem)
 	}
-	return err
 }
 
 func (c *checkCmd) print(e *env, report *store.Report) error {
