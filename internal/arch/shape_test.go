@@ -1,8 +1,12 @@
 package arch
 
 import (
+	"cmp"
+	"fmt"
 	"go/ast"
 	"go/token"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -67,6 +71,20 @@ func TestPackagesImportLowerTiersOnly(t *testing.T) {
 			if lower, ok := tiers[imported]; !ok || lower >= tier {
 				t.Errorf("%s: %s (tier %d) imports %s (tier %d); only lower tiers may be imported", s.name, s.dir(), tier, imported, lower)
 			}
+		}
+	}
+}
+
+// ARCHITECTURE.md is a map only if every package is on it, at its tier.
+func TestMapNamesEveryPackage(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root(t), "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sources(t) {
+		dir := strings.TrimPrefix(s.dir(), ".")
+		if want := fmt.Sprintf("\n**%d · %s.**", tiers[dir], cmp.Or(dir, module)); !s.isTest() && !strings.Contains(string(text), want) {
+			t.Errorf("%s: ARCHITECTURE.md has no paragraph that begins with %q", s.name, want[1:])
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 //
 //	value(i) = base + unit × bits(i) + slope × i
 //
-// where bits(i) are width bits, least significant first, at bit (i mod 128)×width
-// of strip i/128. A vec by itself has strips that touch one another. In a table
+// where bits(i) are width bits, least significant first, at bit (i mod 16)×width
+// of strip i/16. A vec by itself has strips that touch one another. In a table
 // (see [interleave]) strips of several vecs lie side by side, so that what
 // belongs to one row lies in a page or two: with strips of each vec together, a
 // row costs a miss of the processor's page tables for every column.
