@@ -133,10 +133,19 @@ func (c *Client) do(ctx context.Context, call call) (*http.Response, error) {
 			return nil, err
 		}
 		c.cfg.Retrying(err, wait)
-		if c.cfg.Sleep(ctx, wait) != nil {
+		if err := c.rest(ctx, wait, err); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// rest waits before a call is repeated that failed with cause. Should ctx end
+// first, the error is both: why there was no answer, and that nobody waits for it.
+func (c *Client) rest(ctx context.Context, wait time.Duration, cause error) error {
+	if err := c.cfg.Sleep(ctx, wait); err != nil {
+		return fmt.Errorf("%w (%w)", cause, err)
+	}
+	return nil
 }
 
 // patience says whether a call that ended in err is worth another try, and when.
@@ -226,7 +235,10 @@ func (c *Client) counted(ctx context.Context, call call) ([]byte, annal.Gaps, er
 		}
 		err = &UnreachableError{Server: c.Server(), Err: err}
 		wait, again := c.patience(err, try)
-		if !again || call.once || c.cfg.Sleep(ctx, wait) != nil {
+		if !again || call.once {
+			return nil, nil, err
+		}
+		if err := c.rest(ctx, wait, err); err != nil {
 			return nil, nil, err
 		}
 	}

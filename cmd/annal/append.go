@@ -130,8 +130,10 @@ func (r *reader) files(ctx context.Context, e *env, files []string) error {
 }
 
 func (r *reader) file(ctx context.Context, e *env, name string) error {
-	in := e.in
-	if name != "-" {
+	var in io.Reader
+	if name == "-" {
+		in = interruptible(ctx, e.in)
+	} else {
 		f, err := os.Open(name)
 		if err != nil {
 			return err
@@ -156,6 +158,18 @@ func (r *reader) file(ctx context.Context, e *env, name string) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return err
+}
+
+// interruptible returns in, but reading ends when ctx does: a terminal or a pipe
+// may have nothing for long, and a read of it cannot be called off.
+func interruptible(ctx context.Context, in io.Reader) io.Reader {
+	r, w := io.Pipe()
+	context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.Copy(w, in)
+		w.CloseWithError(err)
+	}()
+	return r
 }
 
 // event adds an event, which is lent for the call, to the batch.
