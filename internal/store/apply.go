@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"sync/atomic"
-	"time"
 
 	"annal"
 	"annal/internal/segment"
@@ -63,84 +62,6 @@ func (s *Store) rotate(base uint64) {
 	next := newMemtable(base, s.cfg.SegmentRows, s.spare.take())
 	s.replace(func(v *view) { v.mems = append(v.mems, next) })
 	s.seals <- old
-}
-
-// sealLoop turns full memtables into segments. A disk that does not take a
-// segment is tried again: its events are safe in the log meanwhile.
-func (s *Store) sealLoop() {
-	defer s.done.Done()
-	s.warmNow()
-	for m := range s.seals {
-		for {
-			err := s.seal(m)
-			if err == nil {
-				s.sealTrouble.Store(nil)
-				break
-			}
-			why := err.Error()
-			s.sealTrouble.Store(&why)
-			s.counters.sealFailures.Add(1)
-			s.cfg.Logger.Error("a segment cannot be written; its events stay in the write-ahead log", "problem", err)
-			if s.wait(retryAfter) != nil {
-				break
-			}
-		}
-		<-s.slot
-		s.warmNow()
-	}
-}
-
-// wait lets d pass, unless the store is closed meanwhile.
-func (s *Store) wait(d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-s.quit:
-		return annal.ErrClosed
-	}
-}
-
-// seal writes m as a segment and puts it in the memtable's place.
-func (s *Store) seal(m *memtable) error {
-	start := s.cfg.Now()
-	cols := m.sealed()
-	dir := s.path(segmentDir)
-	name, err := segment.Build(s.fs, dir, cols, s.identity.LogID)
-	if err != nil {
-		return err
-	}
-	x, err := s.openSegment(name)
-	if err != nil {
-		return err
-	}
-	x.keys = nil // the commit stage knows them
-	next := s.manifest.clone()
-	err = segment.Guard(func() error {
-		next.add(entryOf(name, x.Segment))
-		next.count(x.Segment)
-		return nil
-	}, x.Segment)
-	if err == nil {
-		err = s.install(next)
-	}
-	if err != nil {
-		return errors.Join(err, x.Close())
-	}
-	s.replace(func(v *view) {
-		v.segs = append(v.segs, x)
-		for i, x := range v.mems {
-			if x == m {
-				v.mems = append(v.mems[:i:i], v.mems[i+1:]...)
-				break
-			}
-		}
-	})
-	s.counters.seals.Add(1)
-	s.counters.sealNanos.Add(uint64(s.cfg.Now().Sub(start)))
-	if err := s.wal.Trim(next.Next); err != nil {
-		s.cfg.Logger.Warn("old files of the write-ahead log could not be freed", "problem", err)
-	}
-	return nil
 }
 
 // A sealed is an open segment and those who use it. It is closed, and removed
