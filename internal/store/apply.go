@@ -180,11 +180,12 @@ func (s *Store) replace(change func(*view)) {
 	s.retire(old)
 }
 
-// sealedEnd is the first position that is not in a segment.
+// sealedEnd is the first position that is in a memtable: all before it are where
+// reads find them in segments. The manifest names those a moment earlier.
 func (s *Store) sealedEnd() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.manifest.Next
+	return s.cur.mems[0].cols.Base
 }
 
 // event reads the event at position, if v holds it. Its strings live as long as

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -107,5 +108,28 @@ func TestASegmentThatTheManifestDoesNotTakeIsWrittenOnce(t *testing.T) {
 				t.Errorf("check: %d segments, %v, %v", r.Segments, r.Problems, err)
 			}
 		})
+	}
+}
+
+// An event is recognised at every moment while it moves from memory into a segment,
+// also after the manifest has named that and before questions see it.
+func TestAnEventIsRecognisedWhileItIsSealed(t *testing.T) {
+	s, err := Open(crashConfig(vfs.NewMem(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	want := mustAppend(t, s, some(0, 10))
+	m := s.manifest.clone()
+	m.Next = 10
+	if err := s.install(m); err != nil {
+		t.Fatal(err)
+	}
+	got := mustAppend(t, s, some(0, 10))
+	for i := range want {
+		want[i].Duplicate = true
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("sent again they are %v, want %v", got, want)
 	}
 }
