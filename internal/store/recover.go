@@ -98,8 +98,9 @@ func (s *Store) recallKeys() {
 	cutoff := s.cfg.Now().Add(-idempotencyWindow).UnixMicro()
 	for _, seg := range s.cur.segs {
 		s.commit.received = max(s.commit.received, seg.lastReceived)
-		if seg.lastReceived >= cutoff {
-			for _, k := range seg.keys {
+		for _, k := range seg.keys { // one that came with nothing new may be younger than all events
+			s.commit.received = max(s.commit.received, k.Received)
+			if k.Received >= cutoff {
 				s.commit.dedupe.addKey(k)
 			}
 		}

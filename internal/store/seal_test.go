@@ -133,3 +133,49 @@ func TestAnEventIsRecognisedWhileItIsSealed(t *testing.T) {
 		t.Errorf("sent again they are %v, want %v", got, want)
 	}
 }
+
+// A key is remembered for as long as it was promised, though the events that it
+// came with, and all others of its segment, are older.
+func TestAKeyOutlivesTheEventsOfItsSegment(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	cfg := crashConfig(vfs.NewMem(1))
+	cfg.SegmentRows, cfg.Now = 10, func() time.Time { return now }
+	s, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, s, some(0, 10))
+	keyed := func() []annal.Receipt {
+		rs, err := s.Append(context.Background(), &annal.Batch{Events: some(0, 10), Key: "key", Digest: [32]byte{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rs
+	}
+	now = now.Add(20 * time.Hour)
+	keyed() // holds nothing new, so that the key alone is stored
+	now = now.Add(time.Hour)
+	for n := range 40 { // one at a time, so that the file with the key is let go of
+		mustAppend(t, s, some(10+n, 1))
+	}
+	for s.Stats().Segments < 4 {
+		time.Sleep(time.Millisecond)
+	}
+	now = now.Add(9 * time.Hour)
+	for _, when := range []string{"while the log is open", "after a start"} {
+		for _, r := range keyed() {
+			if !r.Duplicate {
+				t.Errorf("%s an event is stored again at %d", when, r.Position)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if s, err = Open(cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
