@@ -40,8 +40,8 @@ func (s *Store) Append(ctx context.Context, b *annal.Batch) ([]annal.Receipt, er
 	if len(b.Events) == 0 {
 		return nil, nil
 	}
-	s.appenders.Add(1)
-	defer s.appenders.Done()
+	s.appending.RLock()
+	defer s.appending.RUnlock()
 	if s.closing.Load() {
 		return nil, annal.ErrClosed
 	}

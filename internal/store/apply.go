@@ -126,9 +126,10 @@ func (x *sealed) drop() {
 // segments, then memtables, both by position. It does not change; the store
 // replaces it.
 type view struct {
-	segs []*sealed
-	mems []*memtable
-	refs int // guarded by Store.mu; the current view has one more
+	segs   []*sealed
+	mems   []*memtable // at least one, unless closed
+	refs   int         // guarded by Store.mu; the current view has one more
+	closed bool        // the log is: it holds nothing
 }
 
 // acquire returns the current view, to be released.
@@ -185,6 +186,9 @@ func (s *Store) replace(change func(*view)) {
 func (s *Store) sealedEnd() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.cur.closed {
+		return s.manifest.Next
+	}
 	return s.cur.mems[0].cols.Base
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"annal"
 	"annal/internal/segment"
 )
 
@@ -12,6 +13,9 @@ import (
 // again, is repaired, and healed then says that fn may be run anew on a fresh
 // view. Damage of columns is reported and counted.
 func (s *Store) guarded(v *view, fn func() error) (healed bool, err error) {
+	if v.closed {
+		return false, annal.ErrClosed
+	}
 	number := s.readers.Add(1)
 	err = segment.Guard(func() error {
 		err := fn()

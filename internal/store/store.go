@@ -87,8 +87,8 @@ type Store struct {
 	done  sync.WaitGroup
 
 	closing   atomic.Bool
-	quit      chan struct{}  // closed when closing begins
-	appenders sync.WaitGroup // Appends on their way through the queue
+	quit      chan struct{} // closed when closing begins
+	appending sync.RWMutex  // held for reading by Appends on their way through the queue
 
 	gaps []gap // what is lost; known from Open on
 
@@ -193,23 +193,33 @@ func (s *Store) start() {
 }
 
 // Close waits for the batches on their way, and shuts the log. Whatever is not
-// sealed yet is in the write-ahead log.
+// sealed yet is in the write-ahead log. Questions under way are answered from what
+// they hold; those that come later get annal.ErrClosed.
 func (s *Store) Close() error {
 	if s.closing.Swap(true) {
 		return annal.ErrClosed
 	}
 	close(s.quit)
-	s.appenders.Wait()
+	s.appending.Lock()
 	close(s.queue)
+	s.appending.Unlock()
 	s.done.Wait()
 	s.news.wake()
 	err := s.wal.Close()
-	s.mu.Lock()
-	for _, seg := range s.cur.segs {
-		seg.drop()
-	}
-	s.mu.Unlock()
+	s.shut()
 	return errors.Join(err, s.lock.Close())
+}
+
+// shut puts a view in force that nobody reads. Segments stay mapped for those who
+// hold an older one, and no index is written any more.
+func (s *Store) shut() {
+	s.healing.Lock()
+	defer s.healing.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := s.cur
+	s.cur = &view{closed: true}
+	s.retire(last)
 }
 
 // ID names the log; every file of it bears it.
