@@ -153,6 +153,7 @@ func TestWrongFiles(t *testing.T) {
 		{"columns cut by half", col, soundCol[:len(soundCol)/2], "cut short"},
 		{"columns longer", col, soundCol + "x", "damaged"},
 		{"columns are the index", col, soundIdx, "magic"},
+		{"columns of another segment", col, contents(t, disk, other+ColSuffix), "positions"},
 		{"columns with a changed version", col, soundCol[:8] + "\x09" + soundCol[9:], "checksum"},
 		{"index emptied", idx, "", ""},
 		{"index cut", idx, soundIdx[:len(soundIdx)-9], ""},

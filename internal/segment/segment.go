@@ -95,6 +95,9 @@ func (s *Segment) parseColumns() error {
 		}
 		return f.damage(err.Error(), 0, uint64(len(f.b)))
 	}
+	if first, last, _, _ := ParseName(s.name); first != s.first || last != s.last {
+		return f.damage(fmt.Sprintf("it has the name of another segment: it holds positions %d to %d", s.first, s.last), 0, uint64(len(f.b)))
+	}
 	s.hotAt, s.coldAt, s.saltAt = s.blocksOf(kindHot), s.blocksOf(kindCold), s.blocksOf(kindSalts)
 	s.locate(f, &s.colSec)
 	if missing := s.missing(); missing != "" {

@@ -315,3 +315,29 @@ func TestASegmentThatCannotBeOpenedNowIsKept(t *testing.T) {
 		}
 	}
 }
+
+// A segment under the name of another, index and all, is not taken for that: events
+// would be there twice.
+func TestASegmentUnderTheNameOfAnotherIsFound(t *testing.T) {
+	cfg, want := damagedLog(t)
+	for _, suffix := range []string{segment.ColSuffix, segment.IdxSuffix} {
+		b, err := os.ReadFile(filepath.Join(cfg.Dir, segmentDir, segment.Name(0, 299, 0)+suffix))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(cfg.Dir, segmentDir, segment.Name(300, 599, 0)+suffix), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, err := Check(cfg); err != nil || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], segment.Name(300, 599, 0)) {
+		t.Errorf("check finds %v, %v", r.Problems, err)
+	}
+	s := reopen(t, cfg)
+	defer s.Close()
+	if lost := s.Stats().Lost; len(lost) != 1 || lost[0] != segment.Name(300, 599, 0) {
+		t.Errorf("%v is set aside", lost)
+	}
+	if got := positions(t, s, annal.Query{}); len(got) != len(want)-300 {
+		t.Errorf("%d events are served, want %d", len(got), len(want)-300)
+	}
+}
