@@ -2,7 +2,9 @@ package segment
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
+	iofs "io/fs"
 	"iter"
 
 	"annal/internal/vfs"
@@ -29,7 +31,7 @@ func (s *Segment) Shrunk() string {
 // number part on, until it has read about limit bytes. It returns the number to go
 // on with, or 0 after the last. What is damaged is verified again when it is read.
 //
-// Errors: *DamageError; others when a file cannot be opened.
+// Errors: *DamageError; others when a file cannot be opened now: it is passed over.
 func (s *Segment) Scrub(fs vfs.FS, part, limit int) (next int, err error) {
 	f, first := s.col, 0
 	if part >= len(s.col.secs) {
@@ -48,8 +50,11 @@ func (s *Segment) Scrub(fs vfs.FS, part, limit int) (next int, err error) {
 // scrub reads sections of one file and returns the one to go on with.
 func (s *Segment) scrub(fs vfs.FS, f *file, from, limit int) (next int, err error) {
 	r, err := fs.Open(f.name)
+	if errors.Is(err, iofs.ErrNotExist) {
+		err = f.damage("the file was removed while it was open", 0, uint64(len(f.b)))
+	}
 	if err != nil {
-		return from, err
+		return len(f.secs), err
 	}
 	defer func() { _ = r.Close() }() // it was only read
 	if from == 0 {

@@ -4,7 +4,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"testing"
+	"time"
+
+	"annal/internal/segment"
+	"annal/internal/vfs"
 )
 
 // A segment's file that is cut while the log is open, wherever that is, changes no
@@ -41,4 +47,99 @@ func TestAFileThatIsCutWhileOpenGivesNoAnswer(t *testing.T) {
 	if failed < 20 {
 		t.Errorf("only %d questions failed", failed)
 	}
+}
+
+// eventually waits until something holds that the store does by itself.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for range 10_000 {
+		if holds() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatalf("not after 10 s: %s", what)
+}
+
+// An index that is removed while the log is open is made again, and the alarm ends;
+// damage of the segments behind it is found, too.
+func TestARemovedIndexIsMadeAgain(t *testing.T) {
+	cfg, _ := damagedLog(t)
+	cfg.Resident = 1 << 40
+	s := reopen(t, cfg)
+	defer s.Close()
+	folder := filepath.Join(cfg.Dir, segmentDir)
+	index := filepath.Join(folder, segment.Name(300, 599, 0)+segment.IdxSuffix)
+	if err := os.Remove(index); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the index is there again", func() bool {
+		_, err := os.Stat(index)
+		return err == nil && len(s.Stats().Damaged) == 0
+	})
+	columns := filepath.Join(folder, segment.Name(600, 899, 0)+segment.ColSuffix)
+	b, err := os.ReadFile(columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	file, err := os.OpenFile(columns, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.WriteAt(b[len(b)/2:len(b)/2+1], int64(len(b)/2)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the damage is found", func() bool { return slices.Equal(s.Stats().Damaged, []string{columns}) })
+}
+
+// A file that cannot be opened at the moment does not keep the other segments from
+// being read anew.
+func TestScrubPassesOverWhatItCannotOpen(t *testing.T) {
+	for _, suffix := range []string{segment.ColSuffix, segment.IdxSuffix} {
+		cfg, disk := memLog(t)
+		s := reopen(t, cfg)
+		unopened, opened := 0, 0
+		disk.Fail(func(op vfs.Op, name string) error {
+			switch {
+			case op != vfs.OpOpen:
+			case filepath.Base(name) == segment.Name(0, 9, 0)+suffix:
+				unopened++
+				return syscall.EMFILE
+			case filepath.Base(name) == segment.Name(10, 19, 0)+suffix:
+				opened++
+			}
+			return nil
+		})
+		var at scrubber
+		for range 20 {
+			s.scrub(&at)
+			at.begun = time.Time{}
+		}
+		disk.Fail(nil)
+		if unopened < 2 || opened < 2 {
+			t.Errorf("of 20 looks %d went to a file that cannot be opened, %d to the same of the next segment", unopened, opened)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// memLog makes a log of two segments on a disk in memory.
+func memLog(t *testing.T) (Config, *vfs.Mem) {
+	t.Helper()
+	disk := vfs.NewMem(1)
+	cfg := crashConfig(disk)
+	cfg.SegmentRows = 10
+	s := reopen(t, cfg)
+	for n := range 3 {
+		mustAppend(t, s, some(10*n, 10))
+	}
+	eventually(t, "two segments are there", func() bool { return s.Stats().Segments == 2 })
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return cfg, disk
 }

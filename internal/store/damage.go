@@ -60,6 +60,13 @@ func (s *Store) spoiled(file string) {
 	s.damaged[file] = true
 }
 
+// mended notes that a file is what it should be again.
+func (s *Store) mended(file string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.damaged, file)
+}
+
 // reading runs fn over the current view, and anew when the damage that it met
 // was repaired.
 func (s *Store) reading(fn func(*view) error) error {
@@ -99,6 +106,7 @@ func (s *Store) heal(x *sealed) bool {
 			}
 		}
 	})
+	s.mended(dir + "/" + x.name + segment.IdxSuffix)
 	s.cfg.Logger.Info("a damaged index was made again", "segment", x.name)
 	return true
 }

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"errors"
 	"time"
 
+	"annal"
 	"annal/internal/segment"
 )
 
@@ -38,10 +40,13 @@ func (s *Store) scrub(at *scrubber) {
 	}
 	next := 0
 	if x := v.segs[at.seg]; !s.isSpoiled(x) {
-		_, _ = s.guarded(v, func() (err error) {
+		_, err := s.guarded(v, func() (err error) {
 			next, err = x.Scrub(s.fs, at.part, scrubBytes)
 			return err
 		})
+		if err != nil && !errors.Is(err, annal.ErrDamaged) { // guarded tells of damage
+			s.cfg.Logger.Warn("a segment cannot be read anew at present", "segment", x.name, "problem", err)
+		}
 	}
 	if at.part = next; next == 0 {
 		at.seg++

@@ -76,7 +76,16 @@ func (s *Store) checkFiles() {
 		if file := x.Shrunk(); file != "" {
 			x.shrunk = true
 			s.cfg.Logger.Error("a segment's file was cut or removed while it was open", "file", file)
-			s.spoiled(file)
+			s.noteShrunk(x, file)
 		}
+	}
+}
+
+// noteShrunk has the alarm name a file of x, unless a read has just made it again.
+func (s *Store) noteShrunk(x *sealed, file string) {
+	s.healing.Lock()
+	defer s.healing.Unlock()
+	if s.serves(x) {
+		s.spoiled(file)
 	}
 }
