@@ -252,6 +252,29 @@ func TestFileCutWhileMapped(t *testing.T) {
 	}
 }
 
+// Columns that are cut just when their index is opened end no process.
+func TestColumnsCutBeforeTheIndexIsOpened(t *testing.T) {
+	dir := t.TempDir()
+	m := newModel(rand.New(rand.NewPCG(8, 8)), mix{rows: 2 * BlockRows, distinct: true})
+	name, err := Build(vfs.OS{}, dir, m.columns(), testLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := openColumns(vfs.OS{}, dir, name, testLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(dir+"/"+name+ColSuffix, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.openIndex(vfs.OS{}, dir, testLog); err != nil {
+		t.Errorf("the index is sound, and belongs to what the columns were: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestGuardLetsOtherPanicsPass(t *testing.T) {
 	defer func() {
 		if recover() == nil {

@@ -107,7 +107,8 @@ type file struct {
 	name string
 	m    vfs.Mapping
 	b    []byte
-	tie  uint32 // what ties the index to the columns that it was made from
+	tie  uint32 // what ties the index to the columns that it was made from: their sum
+	sum  uint32 // of the footer, which covers all other checksums
 	meta []byte // the footer without its section table
 	secs []section
 	good []atomic.Bool // section i is verified
@@ -173,7 +174,8 @@ func (f *file) openFooter(magic string, size uint64) error {
 	}
 	from := size - trailerBytes - length
 	foot := f.b[from : size-trailerBytes]
-	if crc32.Checksum(foot, castagnoli) != binary.LittleEndian.Uint32(t[8:]) || f.padding(t[12:16]) {
+	f.sum = crc32.Checksum(foot, castagnoli)
+	if f.sum != binary.LittleEndian.Uint32(t[8:]) || f.padding(t[12:16]) {
 		return f.damage("footer: wrong checksum", from, size)
 	}
 	if len(foot) < 4 {

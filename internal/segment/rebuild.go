@@ -13,7 +13,7 @@ func (s *Segment) rebuild(fs vfs.FS, dir string, logID [16]byte) error {
 	return Guard(func() error {
 		x := s.index()
 		full := path.Join(dir, s.name) + IdxSuffix
-		if err := x.write(newWriter(fs, full, idxMagic, logID, s.col.identity())); err != nil {
+		if err := x.write(newWriter(fs, full, idxMagic, logID, s.col.sum)); err != nil {
 			return err
 		}
 		return install(fs, dir, full)

@@ -182,7 +182,7 @@ func (s *Segment) openIndex(fs vfs.FS, dir string, logID [16]byte) error {
 	if err != nil {
 		return err
 	}
-	if f.tie != s.col.identity() {
+	if f.tie != s.col.sum {
 		return errors.Join(f.damage("the index belongs to other columns", 0, headerBytes), f.m.Close())
 	}
 	s.idx = f
@@ -215,11 +215,6 @@ func (s *Segment) missingIndex() string {
 		}
 	}
 	return ""
-}
-
-// identity is the checksum of the footer, which covers all other checksums.
-func (f *file) identity() uint32 {
-	return binary.LittleEndian.Uint32(f.b[len(f.b)-trailerBytes+8:])
 }
 
 // Close ends the mapping of both files.
