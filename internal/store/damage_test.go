@@ -341,3 +341,51 @@ func TestASegmentUnderTheNameOfAnotherIsFound(t *testing.T) {
 		t.Errorf("%d events are served, want %d", len(got), len(want)-300)
 	}
 }
+
+// A manifest that is made anew is made around a segment whose tenants cannot be
+// read: that is served as far as it can be, and no number of it is given again.
+func TestAManifestIsMadeAnewAroundDamage(t *testing.T) {
+	cfg, want := damagedLog(t)
+	before := reopen(t, cfg)
+	id := before.ID()
+	if err := before.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(cfg.Dir, segmentDir, segment.Name(600, 899, 0)+segment.ColSuffix)
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"tenants", "dictionary"} {
+		hit := false
+		for at := 0; at < len(whole) && !hit; at += 2 {
+			bad := append([]byte(nil), whole...)
+			bad[at] ^= 1
+			if err := os.WriteFile(file, bad, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			errs := segment.Verify(vfs.OS{}, filepath.Dir(file), segment.Name(600, 899, 0), id)
+			hit = len(errs) == 1 && strings.Contains(errs[0].Error(), ": "+part+": ")
+		}
+		if !hit {
+			t.Fatalf("no byte of %s was found", part)
+		}
+		cfg := copyLog(t, cfg)
+		if err := os.Remove(filepath.Join(cfg.Dir, manifestFile)); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := Check(cfg); err != nil || len(r.Problems) < 2 {
+			t.Errorf("%s: check finds %v, %v", part, r.Problems, err)
+		}
+		s := reopen(t, cfg)
+		askAll(t, s, want, true)
+		for _, r := range mustAppend(t, s, []annal.Event{{Tenant: "a", Action: "read"}, {Tenant: "b", Action: "read"}, {Tenant: "c", Action: "read"}}) {
+			if r.Position < uint64(len(want)) || r.Seq < 300 {
+				t.Errorf("%s: a new event is at %d, its seq is %d", part, r.Position, r.Seq)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

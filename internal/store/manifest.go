@@ -112,8 +112,12 @@ func (s *Store) rebuildManifest() (manifest, error) {
 		if err != nil {
 			return m, fmt.Errorf("the manifest has to be made anew and a segment cannot be read: %w", err)
 		}
-		m.add(entryOf(name, seg))
-		m.count(seg)
+		if seqs, err := nextSeqs(seg); err == nil {
+			m.add(entryOf(name, seg))
+			maps.Copy(m.Seqs, seqs)
+		} else {
+			m.lose(name) // of its tenants; the rest may be sound
+		}
 		if err := seg.Close(); err != nil {
 			return m, err
 		}
@@ -122,8 +126,8 @@ func (s *Store) rebuildManifest() (manifest, error) {
 }
 
 // widest lists the segments whose columns are among files, by position, each
-// position once: a seal that failed at its end may have left a segment that was
-// written again.
+// position once: of a segment that was written again, because it was damaged or the
+// manifest did not take it, the last.
 func widest(files []string) (names []string) {
 	type span struct {
 		name        string
@@ -174,12 +178,19 @@ func (m *manifest) skip(n uint64) {
 	m.Next += n
 }
 
-// count sets the next Seqs behind those of seg, the newest.
-func (m *manifest) count(seg *segment.Segment) {
-	for _, t := range seg.Tenants() {
-		// The name points into the segment's file, which the map outlives.
-		m.Seqs[strings.Clone(t.Tenant)] = t.FirstSeq + t.Events
-	}
+// nextSeqs returns the Seqs that follow those of seg, by tenant.
+//
+// Errors: *segment.DamageError.
+func nextSeqs(seg *segment.Segment) (seqs map[string]uint64, err error) {
+	seqs = map[string]uint64{}
+	err = segment.Guard(func() error {
+		for _, t := range seg.Tenants() {
+			// The name points into the segment's file, which the map outlives.
+			seqs[strings.Clone(t.Tenant)] = t.FirstSeq + t.Events
+		}
+		return nil
+	}, seg)
+	return seqs, err
 }
 
 // clone returns a manifest that can be changed and saved while m is in force.

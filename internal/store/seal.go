@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"maps"
 	"time"
 
 	"annal"
@@ -63,26 +64,12 @@ func (s *Store) seal(m *memtable, written *string) (err error) {
 			return err
 		}
 	}
-	name := *written
-	x, err := s.openSegment(name)
+	x, err := s.take(*written)
 	if err != nil {
-		if isLost(err) {
+		if isLost(err) { // it is not what was written
 			*written = ""
 		}
 		return err
-	}
-	x.keys = nil // the commit stage knows them
-	next := s.manifest.clone()
-	err = segment.Guard(func() error {
-		next.add(entryOf(name, x.Segment))
-		next.count(x.Segment)
-		return nil
-	}, x.Segment)
-	if err == nil {
-		err = s.install(next)
-	}
-	if err != nil {
-		return errors.Join(err, x.Close())
 	}
 	s.replace(func(v *view) {
 		v.segs = append(v.segs, x)
@@ -95,8 +82,28 @@ func (s *Store) seal(m *memtable, written *string) (err error) {
 	})
 	s.counters.seals.Add(1)
 	s.counters.sealNanos.Add(uint64(s.cfg.Now().Sub(start)))
-	if err := s.wal.Trim(next.Next); err != nil {
+	if err := s.wal.Trim(x.Last() + 1); err != nil {
 		s.cfg.Logger.Warn("old files of the write-ahead log could not be freed", "problem", err)
 	}
 	return nil
+}
+
+// take opens a segment that was just written and has the manifest name it.
+func (s *Store) take(name string) (*sealed, error) {
+	x, err := s.openSegment(name)
+	if err != nil {
+		return nil, err
+	}
+	x.keys = nil // the commit stage knows them
+	seqs, err := nextSeqs(x.Segment)
+	if err == nil {
+		next := s.manifest.clone()
+		next.add(entryOf(name, x.Segment))
+		maps.Copy(next.Seqs, seqs)
+		err = s.install(next)
+	}
+	if err != nil {
+		return nil, errors.Join(err, x.Close())
+	}
+	return x, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"annal"
+	"annal/internal/segment"
 	"annal/internal/vfs"
 )
 
@@ -177,5 +178,31 @@ func TestAKeyOutlivesTheEventsOfItsSegment(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A segment that is damaged before the manifest names it is written again.
+func TestASegmentThatIsDamagedEarlyIsWrittenAgain(t *testing.T) {
+	for _, text := range []string{"", "something else"} {
+		disk := vfs.NewMem(1)
+		cfg := crashConfig(disk)
+		cfg.SegmentRows = 10
+		s := reopen(t, cfg)
+		mustAppend(t, s, some(0, 10))
+		failing(disk, vfs.OpCreate, manifestFile)
+		mustAppend(t, s, some(10, 1))
+		eventually(t, "the manifest was refused", func() bool { return s.counters.sealFailures.Load() > 0 })
+		put(t, disk, "data/"+segmentDir+"/"+segment.Name(0, 9, 0)+segment.ColSuffix, text)
+		disk.Fail(nil)
+		waitForSeal(t, s)
+		if got := positions(t, s, annal.Query{}); len(got) != 11 {
+			t.Errorf("the log has %d events, want 11", len(got))
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := Check(cfg); err != nil || len(r.Problems) > 0 {
+			t.Errorf("check: %v, %v", r.Problems, err)
+		}
 	}
 }
