@@ -16,6 +16,7 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -97,7 +98,7 @@ func Open(cfg Config, deps Deps) (*Server, error) {
 func (s *Server) open(deps Deps) (err error) {
 	s.boundMemory()
 	// The data folder holds who did what: it is nobody else's.
-	if err := os.MkdirAll(s.cfg.Data, 0o700); err != nil {
+	if err := (vfs.OS{}).MkdirAll(filepath.ToSlash(s.cfg.Data)); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	// The store locks the folder, so nothing else is opened before it.

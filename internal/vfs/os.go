@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -98,8 +100,30 @@ func (OS) List(dir string) ([]string, error) {
 	return names, nil
 }
 
-// MkdirAll makes folders, open to their owner alone.
-func (OS) MkdirAll(dir string) error { return os.MkdirAll(filepath.FromSlash(dir), dirPerm) }
+// MkdirAll makes folders, open to their owner alone, durably.
+func (o OS) MkdirAll(dir string) error {
+	holders := holders(dir)
+	if err := os.MkdirAll(filepath.FromSlash(dir), dirPerm); err != nil {
+		return err
+	}
+	for _, holder := range holders {
+		if err := o.SyncDir(holder); err != nil {
+			return fmt.Errorf("make %s durable: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// holders lists the folders that get a new name when dir is made, the lowest first.
+func holders(dir string) (list []string) {
+	for {
+		if _, err := os.Stat(filepath.FromSlash(dir)); !errors.Is(err, fs.ErrNotExist) {
+			return list
+		}
+		dir = path.Dir(dir)
+		list = append(list, dir)
+	}
+}
 
 // Size returns the size of a file.
 func (OS) Size(name string) (int64, error) {

@@ -41,7 +41,7 @@ type FS interface {
 	Remove(name string) error
 	// List returns the names (without the folder) in a folder, sorted.
 	List(dir string) ([]string, error)
-	// MkdirAll makes a folder and those above it; existing ones are no error.
+	// MkdirAll makes a folder and those above it, durably; existing ones are no error.
 	MkdirAll(dir string) error
 	// Size returns the size of a file in bytes.
 	Size(name string) (int64, error)
