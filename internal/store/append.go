@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"annal"
+	"annal/internal/wal"
 )
 
 // A pending is one batch on its way through the stages.
@@ -27,14 +28,20 @@ type pending struct {
 // A twin is an event of a batch that repeats an earlier one of the same batch.
 type twin struct{ event, first int }
 
-// maxBuffer bounds the buffers that are kept for reuse.
-const maxBuffer = 4 << 20
+const (
+	// maxBuffer bounds the buffers that are kept for reuse.
+	maxBuffer = 4 << 20
+	// maxBatchBytes bounds a batch as the log keeps it. The batches of its group
+	// that come before it, what stands before the events of all, and their keys take
+	// less than what is left of a record.
+	maxBatchBytes = wal.MaxRecord - 3*maxGroupBytes
+)
 
 // Append stores b: all of its events or, with an error, none. When it returns,
 // the events are synced and visible. It fills Position, Seq, Received and Salt
 // of the events, whose strings it does not keep.
 //
-// Errors: *annal.ConflictError, annal.ErrUnavailable (the disk does not take
+// Errors: *annal.InvalidError (it is too large), *annal.ConflictError, annal.ErrUnavailable (the disk does not take
 // it), annal.ErrClosed, or ctx's before the batch was queued.
 func (s *Store) Append(ctx context.Context, b *annal.Batch) ([]annal.Receipt, error) {
 	if len(b.Events) == 0 {
@@ -50,6 +57,9 @@ func (s *Store) Append(ctx context.Context, b *annal.Batch) ([]annal.Receipt, er
 	p.encoded = (*buf)[:0]
 	if err := p.encode(s.cfg.Random); err != nil {
 		return nil, err
+	}
+	if n := len(p.encoded); n > maxBatchBytes { // as a part of a group it would fail that, at each try
+		return nil, annal.Invalid("", "the batch takes %d bytes in the log; at most %d are allowed: send fewer events at a time", n, maxBatchBytes)
 	}
 	select {
 	case s.queue <- p:
