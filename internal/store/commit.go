@@ -46,7 +46,12 @@ func (s *Store) commitLoop() {
 		if batches == nil {
 			return
 		}
-		s.commitGroup(batches)
+		if s.exposed.Load() {
+			s.rescue()
+		}
+		if len(batches) > 0 {
+			s.commitGroup(batches)
+		}
 	}
 }
 
@@ -59,6 +64,9 @@ func (s *Store) gather() []*pending {
 		p, ok := s.await()
 		if !ok {
 			return nil
+		}
+		if p == nil {
+			return []*pending{}
 		}
 		batches, size = append(batches, p), len(p.encoded)
 	}
@@ -76,12 +84,14 @@ func (s *Store) gather() []*pending {
 	return batches
 }
 
-// await waits for a batch. When none comes for a while, the write-ahead log
-// proves that all in it was acknowledged.
+// await waits for a batch, or for something urgent: then it is nil. When none
+// comes for a while, the write-ahead log proves that all in it was acknowledged.
 func (s *Store) await() (*pending, bool) {
 	select {
 	case p, ok := <-s.queue:
 		return p, ok
+	case <-s.urgent:
+		return nil, true
 	default:
 	}
 	if !s.wal.Proved() {
@@ -90,14 +100,20 @@ func (s *Store) await() (*pending, bool) {
 		select {
 		case p, ok := <-s.queue:
 			return p, ok
+		case <-s.urgent:
+			return nil, true
 		case <-rest.C:
 		}
 		if err := s.wal.Mark(); err != nil {
 			s.cfg.Logger.Warn("the end of the write-ahead log could not be marked", "problem", err)
 		}
 	}
-	p, ok := <-s.queue
-	return p, ok
+	select {
+	case p, ok := <-s.queue:
+		return p, ok
+	case <-s.urgent:
+		return nil, true
+	}
 }
 
 func (s *Store) commitGroup(batches []*pending) {

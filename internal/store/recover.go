@@ -14,6 +14,7 @@ import (
 // recover brings back what the write-ahead log holds beyond the segments.
 func (s *Store) recover() error {
 	s.queue = make(chan *pending, queueLength)
+	s.urgent = make(chan struct{}, 1)
 	s.apply = make(chan *group, 4)
 	s.commit = committer{next: s.manifest.Next, seqs: tenantSeqs{map[string]*uint64{}, s.manifest.Floor}, dedupe: newDeduper()}
 	for tenant, seq := range s.manifest.Seqs {

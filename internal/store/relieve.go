@@ -37,6 +37,7 @@ func (s *Store) releaseLoop() {
 		s.relieve()
 		s.tails.windows.forget()
 		s.checkFiles()
+		s.checkLog()
 		if limit > 0 {
 			s.scrub(&scrubbed)
 		}

@@ -80,11 +80,12 @@ type Store struct {
 	lock     io.Closer
 	wal      *wal.Log
 
-	queue chan *pending
-	apply chan *group
-	seals chan *memtable
-	slot  chan struct{} // held from the decision to rotate until the old memtable is sealed
-	done  sync.WaitGroup
+	queue  chan *pending
+	urgent chan struct{} // has the committer look at exposed
+	apply  chan *group
+	seals  chan *memtable
+	slot   chan struct{} // held from the decision to rotate until the old memtable is sealed
+	done   sync.WaitGroup
 
 	closing   atomic.Bool
 	quit      chan struct{} // closed when closing begins
@@ -112,6 +113,7 @@ type Store struct {
 	spare    spare
 	tails    tails
 
+	exposed     atomic.Bool // events in memory are in no file of the write-ahead log any more
 	healing     sync.Mutex
 	sealTrouble atomic.Pointer[string] // why the latest attempt to seal failed; nil when it did not
 }

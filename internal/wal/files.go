@@ -28,6 +28,9 @@ type spare struct {
 
 // room makes sure that a record of need bytes fits in the active file.
 func (l *Log) room(position uint64, need int64) error {
+	if l.active != nil && l.current.gone.Load() {
+		l.leave()
+	}
 	if l.active != nil && l.off+need+reserved <= l.current.size {
 		return nil
 	}
@@ -104,15 +107,27 @@ func (l *Log) take(size int64) (spare, error) {
 	if preparing != nil {
 		<-preparing
 	}
-	l.mu.Lock()
-	if len(l.spares) > 0 {
-		defer l.mu.Unlock()
-		s := l.spares[0]
-		l.spares = l.spares[1:]
-		return s, nil
+	for {
+		s, ok := l.spare()
+		if !ok {
+			return l.fill(size)
+		}
+		if _, err := l.cfg.FS.Size(s.name); !errors.Is(err, fs.ErrNotExist) { // else somebody removed it
+			return s, nil
+		}
 	}
-	l.mu.Unlock()
-	return l.fill(size)
+}
+
+// spare takes a file that waits, if there is any.
+func (l *Log) spare() (s spare, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.spares) == 0 {
+		return spare{}, false
+	}
+	s = l.spares[0]
+	l.spares = l.spares[1:]
+	return s, true
 }
 
 // putBack keeps a spare file whose use failed for another try, or removes it.
@@ -270,7 +285,9 @@ func (l *Log) release(f *logFile) error {
 		return nil
 	}
 	s := spare{name: path.Join(l.cfg.Dir, freeName(f.epoch)), size: f.size}
-	if err := l.cfg.FS.Rename(f.name, s.name); err != nil {
+	if err := l.cfg.FS.Rename(f.name, s.name); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
 		return err
 	}
 	l.mu.Lock()

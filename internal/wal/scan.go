@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"annal/internal/vfs"
 )
@@ -36,6 +37,8 @@ type logFile struct {
 
 	proved bool // the last good record is a mark
 	ended  bool // another file was begun after it
+
+	gone atomic.Bool // it was cut or removed while the log was open
 }
 
 func logName(first, epoch uint64) string {
