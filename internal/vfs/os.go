@@ -144,7 +144,8 @@ func (OS) SyncDir(dir string) error {
 	return d.Sync()
 }
 
-// Lock takes flock(2) on a file. The file stays when the lock is released. It
+// Lock takes flock(2) on a file, and on its folder, in case somebody takes the file
+// for a stale one and removes it. The file stays when the lock is released. It
 // tells people which process has the lock; what is not writable can be locked
 // too, and tells nobody.
 func (OS) Lock(name string) (io.Closer, error) {
@@ -158,17 +159,42 @@ func (OS) Lock(name string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = uninterrupted(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
-	if err == nil {
-		noteHolder(f)
-		return f, nil
-	}
-	if errors.Is(err, unix.EWOULDBLOCK) {
+	if err = flock(f); errors.Is(err, unix.EWOULDBLOCK) {
 		err = lockedBy(f)
 	}
-	f.Close()
-	return nil, fmt.Errorf("lock %s: %w", name, err)
+	var folder *os.File
+	if err == nil {
+		folder, err = lockFolder(filepath.Dir(name))
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	noteHolder(f)
+	return &osLock{f, folder}, nil
 }
+
+func flock(f *os.File) error {
+	return uninterrupted(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) })
+}
+
+// lockFolder takes flock(2) on a folder. File systems that cannot are excused.
+func lockFolder(name string) (*os.File, error) {
+	d, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if errors.Is(flock(d), unix.EWOULDBLOCK) {
+		d.Close()
+		return nil, ErrLocked
+	}
+	return d, nil
+}
+
+// An osLock is a locked file and its folder.
+type osLock struct{ file, folder *os.File }
+
+func (l *osLock) Close() error { return errors.Join(l.file.Close(), l.folder.Close()) }
 
 // noteHolder writes this process's number into a lock file. It does not matter
 // when that fails: the lock is what counts.

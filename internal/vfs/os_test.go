@@ -3,6 +3,8 @@
 package vfs
 
 import (
+	"errors"
+	"os"
 	"slices"
 	"testing"
 )
@@ -22,5 +24,32 @@ func TestFoldersAreMadeDurably(t *testing.T) {
 		if got := holders(top + "/a/b/c"); got != nil {
 			t.Errorf("it is there, and %q are to be synced", got)
 		}
+	}
+}
+
+// Who removes a lock's file, taking it for a stale one, lets nobody in.
+func TestALockOutlivesItsFile(t *testing.T) {
+	name := t.TempDir() + "/LOCK"
+	first, err := (OS{}).Lock(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if second, err := (OS{}).Lock(name); !errors.Is(err, ErrLocked) {
+			t.Fatalf("a second lock: %v, %v, want %v", second, err, ErrLocked)
+		}
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	third, err := (OS{}).Lock(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := third.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
