@@ -3,12 +3,13 @@ package store
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"annal"
 	"annal/internal/vfs"
 )
 
-// Files of the write-ahead log that are cut or removed while the log is open cost no
+// Files of the write-ahead log that are cut, removed or changed while the log is open cost no
 // event that was acknowledged: what they held is still in memory, and is sealed; and
 // what comes then has a file that a start finds.
 func TestALogWithoutItsFilesKeepsItsEvents(t *testing.T) {
@@ -22,10 +23,13 @@ func TestALogWithoutItsFilesKeepsItsEvents(t *testing.T) {
 			defer f.Close()
 			return f.Truncate(4096)
 		},
+		"changed at its head": func(disk *vfs.Mem, file string) error { return change(disk, file, 0) },
+		"changed":             func(disk *vfs.Mem, file string) error { return change(disk, file, vfs.Align) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			disk := vfs.NewMem(1)
 			cfg := crashConfig(disk)
+			cfg.Resident, cfg.Now = 1<<40, time.Now
 			s := reopen(t, cfg)
 			mustAppend(t, s, some(0, 10))
 			const folder = "data/" + walDir
@@ -53,6 +57,19 @@ func TestALogWithoutItsFilesKeepsItsEvents(t *testing.T) {
 			whole(t, cfg, disk, 20)
 		})
 	}
+}
+
+// change overwrites a block of a file durably.
+func change(disk *vfs.Mem, file string, at int64) error {
+	f, err := disk.OpenLog(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(make([]byte, vfs.Align), at); err != nil {
+		return err
+	}
+	return f.Sync()
 }
 
 // whole checks that the log on a disk has n events, and misses none.

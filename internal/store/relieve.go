@@ -22,6 +22,7 @@ func (s *Store) releaseLoop() {
 	var swept time.Time
 	var applied, sweptAt uint64
 	var scrubbed scrubber
+	var patrol logScrubber
 	loading := preloader{after: time.Now().Add(preloadRest)}
 	for s.wait(residentCheck) == nil {
 		s.spare.expire(s.cfg.Now())
@@ -40,6 +41,7 @@ func (s *Store) releaseLoop() {
 		s.checkLog()
 		if limit > 0 {
 			s.scrub(&scrubbed)
+			s.scrubLog(&patrol)
 		}
 		if quiet && limit > 0 && !full {
 			s.preload(&loading)

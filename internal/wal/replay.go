@@ -202,6 +202,7 @@ func (p *replayer) plausible(h *frame, bad, off int64) bool {
 // accept takes a good record, and names the damage before it.
 func (p *replayer) accept(f *logFile, h *frame, payload []byte, off int64) error {
 	if f.bad > 0 {
+		f.holed = true
 		p.found(f, "records are damaged", f.bad, off, p.position, h.position)
 	}
 	if h.magic == endMagic {

@@ -38,7 +38,8 @@ type logFile struct {
 	proved bool // the last good record is a mark
 	ended  bool // another file was begun after it
 
-	gone atomic.Bool // it was cut or removed while the log was open
+	holed bool        // records between others are damaged
+	gone  atomic.Bool // it was cut, removed or damaged while the log was open
 }
 
 func logName(first, epoch uint64) string {

@@ -288,7 +288,7 @@ func (l *Log) done(rec *Record, size int64, err error) {
 		return
 	}
 	l.next += uint64(rec.Count)
-	l.current.end = l.next
+	l.current.end, l.current.tail = l.next, l.off
 	if rec.Count == 0 {
 		l.current.end++
 	}
