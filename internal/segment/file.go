@@ -110,9 +110,11 @@ type file struct {
 	tie  uint32 // what ties the index to the columns that it was made from: their sum
 	sum  uint32 // of the footer, which covers all other checksums
 	meta []byte // the footer without its section table
-	secs []section
-	good []atomic.Bool // section i is verified
-	near []atomic.Bool // section i was asked of the disk since pages were given back
+	// stamp is that of the last look, which was before anything was verified.
+	stamp vfs.Stamp
+	secs  []section
+	good  []atomic.Bool // section i is verified
+	near  []atomic.Bool // section i was asked of the disk since pages were given back
 	// inspect looks into a section whose checksum is right; it returns what is
 	// wrong, or "".
 	inspect func(s *section, b []byte) string
@@ -127,6 +129,7 @@ func openFile(fs vfs.FS, name, magic string, logID [16]byte) (*file, error) {
 		return nil, fmt.Errorf("map %s: %w", name, err)
 	}
 	f := &file{name: name, m: m, b: m.Bytes()}
+	_, f.stamp = m.Look()
 	if err := Guard(func() error { return f.open(magic, logID) }); err != nil {
 		return nil, errors.Join(f.named(err), m.Close())
 	}

@@ -10,20 +10,25 @@ import (
 	"annal/internal/vfs"
 )
 
-// Shrunk names a file of the segment that is gone or shorter than it was when it
-// was opened; "" when there is none. What was verified is then verified again
-// when it is read: of a file that was cut, a page may end in zeros.
-func (s *Segment) Shrunk() string {
+// Look asks the system about the files. It names one that is gone or shorter than it
+// was when it was opened, "" when there is none, and says whether one was written to
+// since the last look. What was verified of such a file is verified again when it is
+// read: of a file that was cut, a page may end in zeros. One caller at a time.
+func (s *Segment) Look() (shrunk string, touched bool) {
 	for f := range s.files() {
-		if f.m.Whole() {
+		whole, stamp := f.m.Look()
+		if whole && stamp == f.stamp {
 			continue
 		}
 		for i := range f.good {
 			s.distrust(f, i)
 		}
-		return f.name
+		if !whole {
+			return f.name, touched
+		}
+		f.stamp, touched = stamp, true
 	}
-	return ""
+	return "", touched
 }
 
 // Scrub reads parts of the files from the disk, or what the system has cached of

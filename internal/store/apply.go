@@ -77,6 +77,7 @@ type sealed struct {
 	reader       atomic.Uint64 // number of a guarded read that began before it was
 	loaded       bool          // preload had its turn; releaseLoop's alone
 	shrunk       bool          // a file of it was cut or removed; releaseLoop's alone
+	touched      bool          // a file of it was written to and not read anew yet; releaseLoop's alone
 	codes        segmentCodes
 }
 

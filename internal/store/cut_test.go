@@ -78,19 +78,7 @@ func TestARemovedIndexIsMadeAgain(t *testing.T) {
 		return err == nil && len(s.Stats().Damaged) == 0
 	})
 	columns := filepath.Join(folder, segment.Name(600, 899, 0)+segment.ColSuffix)
-	b, err := os.ReadFile(columns)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b[len(b)/2] ^= 1
-	file, err := os.OpenFile(columns, os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if _, err := file.WriteAt(b[len(b)/2:len(b)/2+1], int64(len(b)/2)); err != nil {
-		t.Fatal(err)
-	}
+	spoilByte(t, columns)
 	eventually(t, "the damage is found", func() bool { return slices.Equal(s.Stats().Damaged, []string{columns}) })
 }
 
@@ -142,4 +130,52 @@ func memLog(t *testing.T) (Config, *vfs.Mem) {
 		t.Fatal(err)
 	}
 	return cfg, disk
+}
+
+// A segment's file that is written to while the log is open gives no answer from
+// what was verified before: the system tells that it was, long before it is read anew
+// in turn.
+func TestAFileThatIsWrittenToIsVerifiedAgain(t *testing.T) {
+	prepared, want := damagedLog(t)
+	for _, suffix := range []string{segment.ColSuffix, segment.IdxSuffix} {
+		cfg := copyLog(t, prepared) // without Resident nothing is read anew in turn
+		s := reopen(t, cfg)
+		if errs := askAll(t, s, want, true); errs > 0 { // now all is verified
+			t.Fatalf("before, %d questions failed", errs)
+		}
+		time.Sleep(20 * time.Millisecond) // the system's clock of files is coarse
+		file := filepath.Join(cfg.Dir, segmentDir, segment.Name(300, 599, 0)+suffix)
+		spoilByte(t, file)
+		if suffix == segment.ColSuffix {
+			eventually(t, "the damage is named", func() bool { return slices.Equal(s.Stats().Damaged, []string{file}) })
+		} else {
+			eventually(t, "the damage is met", func() bool { return s.Stats().ReadDamage > 0 })
+		}
+		errs := askAll(t, s, want, true)
+		if derived := suffix == segment.IdxSuffix; derived != (errs == 0) {
+			t.Errorf("%s: %d questions failed", suffix, errs)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// spoilByte flips a bit in the first of a segment's parts, in place.
+func spoilByte(t *testing.T, name string) {
+	t.Helper()
+	file, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	const at = 500
+	var b [1]byte
+	if _, err := file.ReadAt(b[:], at); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 1
+	if _, err := file.WriteAt(b[:], at); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -38,6 +38,7 @@ func (s *Store) releaseLoop() {
 		s.relieve()
 		s.tails.windows.forget()
 		s.checkFiles()
+		s.verifyTouched()
 		s.checkLog()
 		if limit > 0 {
 			s.scrub(&scrubbed)

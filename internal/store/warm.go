@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"time"
 
 	"annal"
@@ -64,8 +65,9 @@ func (s *Store) preload(p *preloader) {
 	}
 }
 
-// checkFiles finds segments' files that were cut or removed while they are open:
-// of a file that was cut, the last page may read as zeros and no fault tells.
+// checkFiles finds segments' files that were cut, removed or written to while they
+// are open: of a file that was cut, the last page may read as zeros and no fault
+// tells; and one that was written to is not what was verified.
 func (s *Store) checkFiles() {
 	v := s.acquire()
 	defer s.release(v)
@@ -73,11 +75,32 @@ func (s *Store) checkFiles() {
 		if x.shrunk {
 			continue
 		}
-		if file := x.Shrunk(); file != "" {
+		file, touched := x.Look()
+		x.touched = x.touched || touched
+		if file != "" {
 			x.shrunk = true
 			s.cfg.Logger.Error("a segment's file was cut or removed while it was open", "file", file)
 			s.noteShrunk(x, file)
 		}
+	}
+}
+
+// verifyTouched reads a segment anew that was written to, if there is any: all of it
+// at once, and the others at the next residentChecks.
+func (s *Store) verifyTouched() {
+	v := s.acquire()
+	defer s.release(v)
+	i := slices.IndexFunc(v.segs, func(x *sealed) bool { return x.touched })
+	if i < 0 {
+		return
+	}
+	x := v.segs[i]
+	x.touched = false
+	for part, next := 0, 1; next > 0 && !s.isSpoiled(x) && !s.closing.Load(); part = next {
+		_, _ = s.guarded(v, func() (err error) {
+			next, err = x.Scrub(s.fs, part, scrubBytes)
+			return err
+		})
 	}
 }
 

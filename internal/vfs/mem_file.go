@@ -138,7 +138,7 @@ type memMapping struct{ b []byte }
 
 func (m *memMapping) Bytes() []byte { return m.b }
 
-func (m *memMapping) Whole() bool { return true }
+func (m *memMapping) Look() (bool, Stamp) { return true, Stamp{} }
 
 func (m *memMapping) Fetch(int, int) {}
 

@@ -249,9 +249,12 @@ type osMapping struct {
 
 func (m *osMapping) Bytes() []byte { return m.b }
 
-func (m *osMapping) Whole() bool {
-	info, err := os.Stat(m.name)
-	return err == nil && info.Size() >= int64(len(m.b))
+func (m *osMapping) Look() (whole bool, stamp Stamp) {
+	var st unix.Stat_t
+	if uninterrupted(func() error { return unix.Stat(m.name, &st) }) != nil {
+		return false, Stamp{}
+	}
+	return st.Size >= int64(len(m.b)), Stamp{st.Ino, st.Mtim.Nano()}
 }
 
 // Fetch is advice, too.

@@ -72,10 +72,11 @@ type File interface {
 type Mapping interface {
 	// Bytes is the file, read only, until Close.
 	Bytes() []byte
-	// Whole reports whether the file still stands under the name that it was mapped
+	// Look reports whether the file still stands under the name that it was mapped
 	// by, and is not shorter than it was. Where it was cut within a page, the rest of
-	// that page reads as zeros.
-	Whole() bool
+	// that page reads as zeros. The stamp is another one once the file was written to
+	// or another took its name.
+	Look() (whole bool, stamp Stamp)
 	// Fetch begins to read Bytes()[from:to] from the disk, and does not wait.
 	Fetch(from, to int)
 	// Release gives back the resident pages that lie within Bytes()[from:to].
@@ -83,6 +84,13 @@ type Mapping interface {
 	Release(from, to int)
 	// Close ends the mapping; Bytes must not be touched afterwards.
 	Close() error
+}
+
+// A Stamp tells states of a file apart, as the system keeps book of them. What it does
+// not know of, such as changes of the disk's own, does not show.
+type Stamp struct {
+	inode   uint64
+	written int64 // ns; the system's clock of files may be some ms coarse
 }
 
 // Aligned returns n zero bytes whose address is a multiple of Align and whose
