@@ -2,8 +2,7 @@ package store
 
 import (
 	"fmt"
-
-	"github.com/zeebo/xxh3"
+	"hash/maphash"
 
 	"annal"
 	"annal/internal/segment"
@@ -13,6 +12,7 @@ import (
 // to the commit stage. Ids of sealed events are found through the segments'
 // index; those of newer events through recent.
 type deduper struct {
+	seed   maphash.Seed             // of eventKey
 	recent map[uint64]uint64        // hash of tenant and event id → position, not yet sealed
 	keys   map[[16]byte]segment.Key // batch keys of the window
 	order  [][16]byte               // keys, oldest first
@@ -37,7 +37,7 @@ const (
 )
 
 func newDeduper() deduper {
-	return deduper{recent: map[uint64]uint64{}, keys: map[[16]byte]segment.Key{}, fresh: map[uint64]freshID{}}
+	return deduper{seed: maphash.MakeSeed(), recent: map[uint64]uint64{}, keys: map[[16]byte]segment.Key{}, fresh: map[uint64]freshID{}}
 }
 
 // begin prepares for a group received at received µs.
@@ -80,7 +80,7 @@ func (d *deduper) check(s *Store, p *pending) (verdict, error) {
 // checkEvent decides on one event that has an id of its own.
 func (d *deduper) checkEvent(s *Store, p *pending, i int) (verdict, error) {
 	e := &p.batch.Events[i]
-	h := eventKey(e)
+	h := d.eventKey(e)
 	if f, ok := d.fresh[h]; ok {
 		if f.p != p {
 			return carried, nil
@@ -208,7 +208,7 @@ func (d *deduper) recall(s *Store, v *view, p *pending, k segment.Key) error {
 	for i := range p.batch.Events {
 		e := &p.batch.Events[i]
 		if e.EventID != "" {
-			old, found, err := d.find(s, eventKey(e), e)
+			old, found, err := d.find(s, d.eventKey(e), e)
 			if err != nil {
 				return err
 			}
@@ -271,9 +271,10 @@ func (d *deduper) rollback() {
 	d.freshKeys = d.freshKeys[:0]
 }
 
-// eventKey hashes the tenant and the emitter's id of e.
-func eventKey(e *annal.Event) uint64 {
-	return xxh3.HashString(e.EventID) ^ xxh3.HashStringSeed(e.Tenant, 1)*31
+// eventKey hashes the tenant and the emitter's id of e. Nobody who does not know the
+// seed can make an id that hides another tenant's.
+func (d *deduper) eventKey(e *annal.Event) uint64 {
+	return maphash.String(d.seed, e.EventID) ^ maphash.String(d.seed, e.Tenant)*31
 }
 
 // sameEvent reports whether a retry, e, says what old says: all but flags, and

@@ -151,7 +151,7 @@ func (r *replay) record(rec wal.Record) error {
 		*seq++
 		c.next++
 		if e.EventID != "" {
-			c.dedupe.recent[eventKey(e)] = e.Position
+			c.dedupe.recent[c.dedupe.eventKey(e)] = e.Position
 		}
 		if r.held++; r.held == len(r.unit) {
 			r.flush(rec.Received)
