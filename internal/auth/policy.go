@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -33,20 +34,40 @@ func (s *Store) CreatePolicy(by, tenant string, p identity.Policy) (identity.Pol
 func (s *Store) changePolicy(tenant, path string, next func(*policyRecord) (*policyRecord, error)) (identity.Policy, error) {
 	s.policing.Lock()
 	defer s.policing.Unlock()
-	r, err := shelfPolicies.change(s, tenant, path, next)
+	var rules *identity.Rules
+	r, err := shelfPolicies.change(s, tenant, path, func(old *policyRecord) (r *policyRecord, err error) {
+		if r, err = next(old); err == nil {
+			rules, err = s.rulesWith(tenant, path, r)
+		}
+		return r, err
+	})
 	if err != nil {
 		return identity.Policy{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := s.directories[tenant]
-	if d.rules, err = compile(d.policies); err != nil {
-		return identity.Policy{}, err
-	}
+	s.directories[tenant].rules = rules
 	if r == nil {
 		return identity.Policy{}, nil
 	}
 	return r.Policy, nil
+}
+
+// rulesWith returns what a tenant's rules will be with r at a path, before it is
+// saved: what cannot be compiled must not be on disk when the next start reads it.
+func (s *Store) rulesWith(tenant, path string, r *policyRecord) (*identity.Rules, error) {
+	s.mu.RLock()
+	policies, most := maps.Clone(s.directory(tenant).policies), max(s.directory(tenant).rules.Size(), identity.MaxRules)
+	s.mu.RUnlock()
+	delete(policies, path)
+	if r != nil {
+		policies[path] = r
+	}
+	rules, err := compile(policies)
+	if err == nil && rules.Size() > most {
+		err = annal.Invalid("permissionDocument", "all policies together are larger than %d", identity.MaxRules)
+	}
+	return rules, err
 }
 
 // changeLive changes a policy that is in force, adding a version.

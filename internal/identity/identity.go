@@ -20,12 +20,15 @@ const (
 	MaxRoles       = 2_000
 	MaxClients     = 5_000
 	MaxPolicies    = 2_000
-	MaxMembers     = 5_000 // of one group
-	MaxVersions    = 50    // of one policy that can be read and restored
-	MaxPath        = 512   // bytes of a policy's path
-	MaxPermissions = 100   // of one policy
-	MaxPatterns    = 100   // subjects, resources or actions of one permission
-	MaxPattern     = 512   // bytes of one subject, resource or action
+	MaxMembers     = 5_000   // of one group
+	MaxVersions    = 50      // of one policy that can be read and restored
+	MaxPath        = 512     // bytes of a policy's path
+	MaxPermissions = 100     // of one policy
+	MaxPatterns    = 100     // subjects, resources or actions of one permission
+	MaxPattern     = 512     // bytes of one subject, resource or action
+	MaxSteps       = 1_000   // of the expressions of one of these: letters, and what they are repeated to
+	MaxRules       = 1 << 20 // size of all policies of one tenant, see [Rules.Size]
+	MaxResource    = 2_048   // bytes of a resource that is asked about; what is longer is denied
 )
 
 // The kinds of principals, as subjects of policies begin.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -32,7 +33,14 @@ type Request struct {
 }
 
 // Rules are the policies of a tenant, compiled. They do not change.
-type Rules struct{ rules []rule }
+type Rules struct {
+	rules []rule
+	size  int
+}
+
+// Size is what the rules take, about in bytes, and so how long they may take to
+// ask: expressions count by their steps, not by how short they are written.
+func (r *Rules) Size() int { return r.size }
 
 // rule is one permission.
 type rule struct {
@@ -55,6 +63,7 @@ func Compile(policies []Policy) (*Rules, error) {
 				return nil, fmt.Errorf("policy %s: %w", p.Path, err)
 			}
 			compiled.rules = append(compiled.rules, r)
+			compiled.size += r.subjects.size + r.resources.size + r.actions.size
 		}
 	}
 	return compiled, nil
@@ -63,6 +72,9 @@ func Compile(policies []Policy) (*Rules, error) {
 // Decide says what the rules say to a request.
 func (r *Rules) Decide(q *Request) Verdict {
 	verdict := Silent
+	if len(q.Resource) > MaxResource {
+		return Deny // it is the name of nothing, and would take long to look at
+	}
 	action, resource := strings.ToLower(q.Action), colons(q.Resource)
 	for i := range r.rules {
 		rule := &r.rules[i]
@@ -108,14 +120,13 @@ func (p *Permission) compile(path string) (rule, error) {
 			return r, err
 		}
 	}
-	resources := p.Resources
-	if resources == nil {
-		resources = []string{colons(path), colons(path) + ":<.*>"}
+	if p.Resources == nil {
+		r.resources.addTree(colons(path))
 	}
 	for _, part := range []struct {
 		into  *patterns
 		texts []string
-	}{{&r.subjects, p.Subjects}, {&r.resources, resources}, {&r.actions, p.Actions}} {
+	}{{&r.subjects, p.Subjects}, {&r.resources, p.Resources}, {&r.actions, p.Actions}} {
 		for _, text := range part.texts {
 			if err := part.into.add(text); err != nil {
 				return r, err
@@ -144,15 +155,19 @@ func network(cidr string) (netip.Prefix, error) {
 // stands.
 type patterns struct {
 	paths   bool // slashes are written as colons
+	size    int  // see [Rules.Size]
 	literal map[string]bool
+	trees   []string // beginnings
 	regexps []*regexp.Regexp
 }
 
 func (p *patterns) match(text string) bool {
-	return p.literal[text] || slices.ContainsFunc(p.regexps, func(re *regexp.Regexp) bool { return re.MatchString(text) })
+	return p.literal[text] || slices.ContainsFunc(p.trees, func(tree string) bool { return strings.HasPrefix(text, tree) }) ||
+		slices.ContainsFunc(p.regexps, func(re *regexp.Regexp) bool { return re.MatchString(text) })
 }
 
 func (p *patterns) add(text string) error {
+	p.size += len(text)
 	if !strings.ContainsAny(text, "<>") {
 		if p.literal == nil {
 			p.literal = map[string]bool{}
@@ -171,14 +186,22 @@ func (p *patterns) add(text string) error {
 	return nil
 }
 
+// addTree adds a path and all below it. No part of the path is an expression.
+func (p *patterns) addTree(path string) {
+	p.literal = map[string]bool{path: true}
+	p.trees = append(p.trees, path+":")
+	p.size += len(path)
+}
+
 // compile makes a regular expression of a text whose <…> are regular expressions; it must match from
-// beginning to end. RE2 takes time linear in what it matches, and its own limits
-// bound the program.
+// beginning to end. RE2 takes time linear in what it matches; MaxSteps bounds the
+// program.
 func (p *patterns) compile(text string) (*regexp.Regexp, error) {
 	if len(text) > MaxPattern {
 		return nil, fmt.Errorf("has a pattern longer than %d bytes", MaxPattern)
 	}
 	var b strings.Builder
+	most := 0
 	b.WriteString(`(?s)\A`)
 	for rest := text; rest != ""; {
 		open := strings.IndexByte(rest, '<')
@@ -201,8 +224,15 @@ func (p *patterns) compile(text string) (*regexp.Regexp, error) {
 			return nil, fmt.Errorf("%q has a < without its >", text)
 		}
 		inner := rest[open+1 : open+length]
-		if _, err := regexp.Compile(inner); err != nil {
+		parsed, err := syntax.Parse(inner, syntax.Perl)
+		if err == nil {
+			_, err = syntax.Parse("(?:"+inner+")", syntax.Perl) // \Q could swallow what comes behind it
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%q: <%s> is no regular expression of the kind RE2", text, inner)
+		}
+		if most += steps(parsed); most > MaxSteps {
+			return nil, fmt.Errorf("%q repeats too much: its expressions come to more than %d steps", text, MaxSteps)
 		}
 		b.WriteString("(?:" + inner + ")")
 		rest = rest[open+length+1:]
@@ -212,7 +242,24 @@ func (p *patterns) compile(text string) (*regexp.Regexp, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%q is too large a pattern", text)
 	}
+	p.size += most * stepBytes
 	return re, nil
+}
+
+// stepBytes is about what one step of an expression takes.
+const stepBytes = 8
+
+// steps counts what a program of an expression has to do at most, with its
+// repetitions written out. The parser bounds how often they multiply.
+func steps(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		n += steps(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(re.Min, re.Max) + 1
+	}
+	return n
 }
 
 // closing finds the > that closes the < at the beginning of s; they nest, as
@@ -239,8 +286,8 @@ func (p *Policy) Check() error {
 	var bad annal.InvalidError
 	p.Permissions = slices.Clone(p.Permissions)
 	p.Path = colons(strings.Trim(p.Path, ":/"))
-	if p.Path == "" || len(p.Path) > MaxPath || strings.ContainsFunc(p.Path, unfit) {
-		bad.Add(-1, "path", fmt.Sprintf("must be 1 to %d visible ASCII characters", MaxPath))
+	if p.Path == "" || len(p.Path) > MaxPath || strings.ContainsFunc(p.Path, unfit) || strings.ContainsAny(p.Path, "<>") {
+		bad.Add(-1, "path", fmt.Sprintf("must be 1 to %d visible characters without < and >, for it is no pattern", MaxPath))
 	}
 	if n := len(p.Permissions); n == 0 || n > MaxPermissions {
 		bad.Add(-1, "permissionDocument", fmt.Sprintf("must have 1 to %d items", MaxPermissions))
