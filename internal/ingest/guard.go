@@ -125,20 +125,28 @@ func (g *Guard) cleanField(f annal.Field, s *string, flags []string) []string {
 	return append(flags, annal.FlagRedacted+annal.Fields[f].Name)
 }
 
-// cleanText returns s without the secrets that show by their shape.
+// cleanText returns s without the secrets that show by their shape, or by what s
+// says of them.
 func (g *Guard) cleanText(s string) (string, bool) {
-	m, ok := g.shapes.find(s, 0)
-	if !ok {
-		return s, false
+	m, shaped := g.shapes.find(s, 0)
+	if shaped {
+		s = g.without(s, m, g.shapes.find)
 	}
+	s, spoken := g.silence(s)
+	return s, shaped || spoken
+}
+
+// without returns s without m, the first of the secrets that find finds, and the
+// others.
+func (g *Guard) without(s string, m match, find func(s string, from int) (match, bool)) string {
 	var b strings.Builder
 	from := 0
-	for ; ok; m, ok = g.shapes.find(s, from) {
+	for ok := true; ok; m, ok = find(s, from) {
 		b.WriteString(s[from:m.from])
 		b.WriteString(m.kind.mark())
 		g.counts[m.kind].Add(1)
 		from = m.to
 	}
 	b.WriteString(s[from:])
-	return b.String(), true
+	return b.String()
 }

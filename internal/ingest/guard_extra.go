@@ -17,7 +17,7 @@ func (g *Guard) suspects(extra string) bool {
 	}
 	// A quote ends a shape as the end of a text does, so that one look at the
 	// whole is enough.
-	if _, ok := g.shapes.find(extra, 0); ok {
+	if _, ok := g.shapes.find(extra, 0); ok || g.speaksAloud(extra) {
 		return true
 	}
 	for i := 0; ; {
@@ -61,7 +61,7 @@ func (g *Guard) suspectsEscaped(extra string) bool {
 			text = unescape(extra[from-1 : to+1])
 		}
 		i = to + 1
-		if _, ok := g.shapes.find(text, 0); ok {
+		if _, ok := g.shapes.find(text, 0); ok || g.speaks(text) {
 			return true
 		}
 		switch {

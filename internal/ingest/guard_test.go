@@ -189,6 +189,7 @@ func TestHostileTextsAreCheap(t *testing.T) {
 	for _, s := range []string{
 		"a://", "a://b:", "://u:@", "password=[redacted:", "password=*", "-eyJ", "eyJ.", "eyJhbGciOiJIUzI1NiJ9.", "-AIza", "AKIA", "-hvs.", " s.a", "-xoxb",
 		"-----BEGIN ", "-----BEGIN PRIVATE KEY", "secret_access_ke ", "secret_access_key=", "ghp_", "ya29-", "AccountKey=", `\"`, `":`, "{", "[redacted:",
+		"annal_", "token=", "token=x=", "Bearer ", "basic a", `"token":"`, `\"password\":\"`, `"password":"***`, `\`,
 	} {
 		text := strings.Repeat(s, size/len(s))
 		start := cpuTime(t)
