@@ -84,9 +84,19 @@ func (c *Call) loginTenant() string {
 	return c.Header.Get("X-Tenant-ID")
 }
 
+// refusedAgain reports whether err is one of a flood of refusals, whose first was
+// recorded.
+func refusedAgain(err error) bool {
+	var flood interface{ RefusedAgain() bool }
+	return errors.As(err, &flood) && flood.RefusedAgain()
+}
+
 // noteFailedLogin records who was refused and why, and that the account is
 // locked now if this did it.
 func (c *Call) noteFailedLogin(home string, who annal.Actor, err error) {
+	if refusedAgain(err) {
+		return
+	}
 	var refused interface{ AuthCode() string }
 	reason := "error"
 	if errors.As(err, &refused) {

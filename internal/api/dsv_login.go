@@ -127,6 +127,9 @@ func (c *Call) noteLogin(b *grantBody, g *identity.Grant, err error) {
 		c.note(ch)
 		return
 	}
+	if refusedAgain(err) {
+		return
+	}
 	var refused interface{ AuthCode() string }
 	if errors.As(err, &refused) {
 		ch.ErrorCode = refused.AuthCode()

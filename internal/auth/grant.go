@@ -47,8 +47,8 @@ func bounded(secret string) string { return secret[:min(len(secret), MaxPassword
 // attempt checks the pace, then the secret, counts failures, and issues tokens.
 func (s *Store) attempt(l *identity.Login, kind string, check func(name string) (session, error)) (identity.Grant, error) {
 	now := s.now()
-	if wait := s.addresses.take(network64(l.Remote), now); wait > 0 {
-		return identity.Grant{}, &RateError{After: wait}
+	if wait, again := s.addresses.take(network64(l.Remote), now); wait > 0 {
+		return identity.Grant{}, &RateError{After: wait, Again: again}
 	}
 	name := strings.TrimPrefix(strings.ToLower(l.Name), kind+":")
 	if len(name) > identity.MaxName {
@@ -61,7 +61,7 @@ func (s *Store) attempt(l *identity.Login, kind string, check func(name string) 
 	if wait := s.locks.locked(key, now); wait > 0 {
 		return identity.Grant{}, &RateError{After: wait, Locked: true}
 	}
-	if wait := s.subjects.take(key, now); wait > 0 {
+	if wait, _ := s.subjects.take(key, now); wait > 0 {
 		return identity.Grant{}, &RateError{After: wait}
 	}
 	who, err := check(name)

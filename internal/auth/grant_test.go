@@ -294,8 +294,8 @@ func TestTablesOfFailuresAreBounded(t *testing.T) {
 			l.fail(fmt.Sprint(i), now)
 		}
 	}
-	if len(p.full) > maxPaces || len(l.keys) > maxPaces {
-		t.Errorf("%d paces and %d locks are kept, want at most %d", len(p.full), len(l.keys), maxPaces)
+	if len(p.keys) > maxPaces || len(l.keys) > maxPaces {
+		t.Errorf("%d paces and %d locks are kept, want at most %d", len(p.keys), len(l.keys), maxPaces)
 	}
 	if l.locked("locked", noon.Add(time.Minute)) == 0 {
 		t.Error("a flood of other names has unlocked one")

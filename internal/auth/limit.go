@@ -25,44 +25,53 @@ type paces struct {
 	every time.Duration
 
 	mu   sync.Mutex
-	full map[string]time.Time // when the key will have its whole burst again; guarded by mu
+	keys map[string]pace // guarded by mu
+}
+
+// pace is how one key gets on.
+type pace struct {
+	full time.Time // when it will have its whole burst again
+	told bool      // an attempt was refused since the last that was not
 }
 
 func newPaces(burst int, every time.Duration) *paces {
-	return &paces{burst: burst, every: every, full: map[string]time.Time{}}
+	return &paces{burst: burst, every: every, keys: map[string]pace{}}
 }
 
-// take counts one attempt, or says how long to wait.
-func (p *paces) take(key string, now time.Time) (wait time.Duration) {
+// take counts one attempt, or says how long to wait, and whether the attempt
+// before was refused already.
+func (p *paces) take(key string, now time.Time) (wait time.Duration, again bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	full, known := p.full[key]
-	if !known || full.Before(now) {
+	k, known := p.keys[key]
+	full := k.full
+	if full.Before(now) {
 		full = now
 	}
 	full = full.Add(p.every)
 	if over := full.Sub(now) - time.Duration(p.burst)*p.every; over > 0 {
-		return over
+		p.keys[key] = pace{k.full, true}
+		return over, k.told
 	}
-	if !known && len(p.full) >= maxPaces {
+	if !known && len(p.keys) >= maxPaces {
 		p.forget(now)
 	}
-	p.full[key] = full
-	return 0
+	p.keys[key] = pace{full: full}
+	return 0, false
 }
 
 // forget drops the keys that have rested, or the one that is nearest to it.
 func (p *paces) forget(now time.Time) {
 	oldest, at := "", time.Time{}
-	for key, full := range p.full {
-		if !full.After(now) {
-			delete(p.full, key)
-		} else if at.IsZero() || full.Before(at) {
-			oldest, at = key, full
+	for key, k := range p.keys {
+		if !k.full.After(now) {
+			delete(p.keys, key)
+		} else if at.IsZero() || k.full.Before(at) {
+			oldest, at = key, k.full
 		}
 	}
-	if len(p.full) >= maxPaces {
-		delete(p.full, oldest)
+	if len(p.keys) >= maxPaces {
+		delete(p.keys, oldest)
 	}
 }
 

@@ -17,6 +17,7 @@ type RateError struct {
 	After  time.Duration
 	Locked bool // the account is locked after failures; otherwise it is only the pace
 	New    bool // this attempt locked it
+	Again  bool // nothing was looked at, nor was it the time before: an event of it would say nothing new
 }
 
 // AuthCode names the refusal for programs.
@@ -32,6 +33,10 @@ func (e *RateError) RetryAfter() time.Duration { return e.After }
 
 // JustLocked reports whether this attempt locked the account.
 func (e *RateError) JustLocked() bool { return e.New }
+
+// RefusedAgain reports whether this attempt is one of a flood of which the first
+// refusal was told already. An event for each would let anybody fill the log.
+func (e *RateError) RefusedAgain() bool { return e.Again }
 
 func (e *RateError) Error() string {
 	if e.Locked {

@@ -105,8 +105,8 @@ func (s *Store) issue(who session, lifetime time.Duration) (identity.Grant, refr
 // before ends its whole session: somebody else holds it too.
 func (s *Store) GrantRefresh(token, remote string, lifetime time.Duration) (identity.Grant, error) {
 	now := s.now()
-	if wait := s.addresses.take(network64(remote), now); wait > 0 {
-		return identity.Grant{}, &RateError{After: wait}
+	if wait, again := s.addresses.take(network64(remote), now); wait > 0 {
+		return identity.Grant{}, &RateError{After: wait, Again: again}
 	}
 	if len(token) > maxCredential {
 		return identity.Grant{}, ErrGrant
