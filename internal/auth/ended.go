@@ -7,8 +7,8 @@ import (
 	"annal/internal/book"
 )
 
-// bucketEnded holds the id of a login's token that was ended before its time →
-// when it expires, in Unix seconds.
+// bucketEnded holds the id of a login's token that was ended before its time, or of
+// the session whose tokens all were → when the last expires, in Unix seconds.
 var bucketEnded = "ended"
 
 // MaxEnded bounds the tokens that are kept as ended. There are more only when as
@@ -32,6 +32,12 @@ func (s *Store) EndToken(header string) error {
 	if err := s.update(func(tx *book.Tx) error { return putEnded(tx, c.ID, c.Expires, now) }); err != nil {
 		return err
 	}
+	s.noteEnded(c.ID, c.Expires, now)
+	return nil
+}
+
+// noteEnded keeps in memory what is ended, and forgets what has expired.
+func (s *Store) noteEnded(id string, expires, now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, expires := range s.ended {
@@ -39,8 +45,7 @@ func (s *Store) EndToken(header string) error {
 			delete(s.ended, id)
 		}
 	}
-	s.ended[c.ID] = c.Expires
-	return nil
+	s.ended[id] = expires
 }
 
 // putEnded notes an ended token and forgets those that have expired.
@@ -87,10 +92,11 @@ func (s *Store) loadEnded(tx *book.Tx) error {
 	})
 }
 
-// isEnded reports whether the token with that id was ended.
-func (s *Store) isEnded(id string) bool {
+// isEnded reports whether a token, or its whole session, was ended.
+func (s *Store) isEnded(c *claims) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	_, ended := s.ended[id]
-	return ended
+	_, token := s.ended[c.ID]
+	_, session := s.ended[c.Session]
+	return token || session && c.Session != ""
 }

@@ -3,7 +3,9 @@ package auth
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"annal/internal/book"
@@ -54,18 +56,8 @@ func (s *Store) open(who session, lifetime time.Duration) (identity.Grant, error
 	s.changes.Lock()
 	defer s.changes.Unlock()
 	err = s.update(func(tx *book.Tx) error {
-		n, err := tx.Bucket(bucketRefresh).Len()
-		if err == nil && n >= MaxRefresh {
-			if err := purge(tx, s.now()); err != nil {
-				return err
-			}
-			n, err = tx.Bucket(bucketRefresh).Len()
-		}
-		if err != nil {
+		if err := makeRoom(tx, s.now()); err != nil {
 			return err
-		}
-		if n >= MaxRefresh {
-			return &RateError{After: purgeEvery}
 		}
 		return putRefresh(tx, g.Refresh, next)
 	})
@@ -115,14 +107,15 @@ func (s *Store) GrantRefresh(token, remote string, lifetime time.Duration) (iden
 	defer s.changes.Unlock()
 	var g identity.Grant
 	var refused error
+	stolen := ""
 	err := s.update(func(tx *book.Tx) error {
 		old, err := getRefresh(tx, token)
 		if err != nil {
 			return err
 		}
 		if old.Used {
-			refused = ErrGrant
-			return endFamily(tx, old.Family)
+			refused, stolen = ErrGrant, old.Family
+			return s.endStolen(tx, stolen, now)
 		}
 		if !now.Before(old.Expires) {
 			return ErrGrant
@@ -131,12 +124,18 @@ func (s *Store) GrantRefresh(token, remote string, lifetime time.Duration) (iden
 		if g, next, err = s.issue(old.session, lifetime); err != nil {
 			return ErrGrant
 		}
+		if err := makeRoom(tx, now); err != nil {
+			return err
+		}
 		old.Used = true
 		if err := putRefresh(tx, token, old); err != nil {
 			return err
 		}
 		return putRefresh(tx, g.Refresh, next)
 	})
+	if err == nil && stolen != "" {
+		s.noteEnded(stolen, now.Add(identity.MaxLifetime).Unix(), now.Unix())
+	}
 	if err == nil {
 		err = refused
 	}
@@ -144,6 +143,19 @@ func (s *Store) GrantRefresh(token, remote string, lifetime time.Duration) (iden
 		return identity.Grant{}, err
 	}
 	return g, nil
+}
+
+// endStolen ends a session, and voids the access tokens that it gave. Should there
+// be no room to note that, these end by themselves within MaxLifetime.
+func (s *Store) endStolen(tx *book.Tx, family string, now time.Time) error {
+	if err := endFamily(tx, family); err != nil {
+		return err
+	}
+	err := putEnded(tx, family, now.Add(identity.MaxLifetime).Unix(), now.Unix())
+	if errors.As(err, new(*RateError)) {
+		return nil
+	}
+	return err
 }
 
 // EndSession voids a refresh token and all of its session. It says nothing of
@@ -190,6 +202,56 @@ func endFamily(tx *book.Tx, family string) error {
 
 func purge(tx *book.Tx, now time.Time) error {
 	return deleteRefresh(tx, func(r *refresh) bool { return !now.Before(r.Expires) })
+}
+
+// makeRoom makes room for one more refresh token. When all that are kept are good,
+// the oldest of the tenant that has most of them go: no tenant keeps another from
+// signing in.
+func makeRoom(tx *book.Tx, now time.Time) error {
+	n, err := tx.Bucket(bucketRefresh).Len()
+	if err != nil || n < MaxRefresh {
+		return err
+	}
+	if err := purge(tx, now); err != nil {
+		return err
+	}
+	if n, err = tx.Bucket(bucketRefresh).Len(); err != nil || n < MaxRefresh {
+		return err
+	}
+	crowd, err := largestCrowd(tx)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(crowd, func(a, b crowded) int { return a.expires.Compare(b.expires) })
+	for _, c := range crowd[:max(1, len(crowd)/10)] {
+		if err := tx.Bucket(bucketRefresh).Delete(c.key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// crowded is a refresh token of many.
+type crowded struct {
+	key     []byte
+	expires time.Time
+}
+
+// largestCrowd returns the refresh tokens of the tenant that has most of them.
+func largestCrowd(tx *book.Tx) (largest []crowded, err error) {
+	of := map[string][]crowded{}
+	err = tx.Bucket(bucketRefresh).ForEach(func(k, v []byte) error {
+		var r refresh
+		if err := json.Unmarshal(v, &r); err != nil {
+			return fmt.Errorf("refresh record %x is damaged", k)
+		}
+		of[r.Tenant] = append(of[r.Tenant], crowded{k, r.Expires})
+		if len(of[r.Tenant]) > len(largest) {
+			largest = of[r.Tenant]
+		}
+		return nil
+	})
+	return largest, err
 }
 
 func deleteRefresh(tx *book.Tx, doomed func(*refresh) bool) error {

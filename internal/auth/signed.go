@@ -44,6 +44,7 @@ type claims struct {
 	Kind    string   `json:"kind"`
 	Name    string   `json:"name"`
 	Stamp   string   `json:"stamp,omitempty"`
+	Session string   `json:"sid,omitempty"`
 }
 
 // A signer makes and checks signatures.
@@ -107,7 +108,7 @@ func (s *Store) sign(who *session, c *Caller, lifetime time.Duration) (token, id
 	payload, err := json.Marshal(claims{
 		Issuer: Self, Subject: c.Subject, Tenant: who.Tenant, Scopes: c.Scopes,
 		Expires: now.Add(lifetime).Unix(), Issued: now.Unix(), ID: id,
-		Kind: who.Kind, Name: who.Name, Stamp: who.Stamp,
+		Kind: who.Kind, Name: who.Name, Stamp: who.Stamp, Session: who.Family,
 	})
 	if err != nil {
 		return "", "", err
@@ -148,7 +149,7 @@ func (k Signed) Authenticate(_ context.Context, credential string) (Caller, erro
 	if err != nil {
 		return Caller{}, err
 	}
-	if k.store.isEnded(c.ID) {
+	if k.store.isEnded(&c) {
 		return Caller{}, ErrRevoked
 	}
 	who := session{Tenant: c.Tenant, Kind: c.Kind, Name: c.Name, Stamp: c.Stamp}
