@@ -156,8 +156,8 @@ func TestRightsOverTokens(t *testing.T) {
 		by   Caller
 		may  []bool // by target
 	}{
-		{"partner", Caller{Partner: "p", Tenants: s.TenantsOf("p")}, []bool{false, true, false, true, true, false}},
-		{"tenant", Caller{Tenant: "a", Tenants: []string{"a"}}, []bool{false, false, false, true, false, false}},
+		{"partner", Caller{Partner: "p", Tenants: s.TenantsOf("p"), Scopes: AllScopes()}, []bool{false, true, false, true, true, false}},
+		{"tenant", Caller{Tenant: "a", Tenants: []string{"a"}, Scopes: AllScopes()}, []bool{false, false, false, true, false, false}},
 		{"super", Caller{}, []bool{true, true, true, true, true, true}},
 	} {
 		list, err := s.List(&tt.by)

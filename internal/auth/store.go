@@ -169,7 +169,7 @@ func (s *Store) bootstrap(name string) error {
 	if err := book.WriteSecret(name, secret+"\n"); err != nil {
 		return err
 	}
-	if _, err := s.add(secret, TokenSpec{Subject: AdminSubject, Scopes: AllScopes()}); err != nil {
+	if _, err := s.add(&Caller{}, secret, TokenSpec{Subject: AdminSubject, Scopes: AllScopes()}); err != nil {
 		return err
 	}
 	s.admin = name

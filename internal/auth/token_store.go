@@ -11,6 +11,7 @@ import (
 	"annal/internal/book"
 
 	"annal"
+	"annal/internal/identity"
 )
 
 // record is a token as stored.
@@ -28,15 +29,28 @@ func (s *Store) Create(by *Caller, spec TokenSpec) (Token, string, error) {
 	if !s.manages(by, spec.Tenant, spec.Partner) {
 		return Token{}, "", &annal.ForbiddenError{Index: -1, Reason: "this token may only make tokens for what it is itself bound to"}
 	}
+	if !spec.grants(by) {
+		return Token{}, "", &annal.ForbiddenError{Index: -1, Reason: "nobody gives a token rights that they do not have"}
+	}
 	secret, err := newSecret(s.rand)
 	if err != nil {
 		return Token{}, "", err
 	}
-	t, err := s.add(secret, spec)
+	t, err := s.add(by, secret, spec)
 	return t, secret, err
 }
 
-func (s *Store) add(secret string, spec TokenSpec) (Token, error) {
+// grants reports whether by may give a token these rights: an admin any, somebody
+// else whom a policy lets make tokens those that are their own.
+func (spec *TokenSpec) grants(by *Caller) bool {
+	if by.Super() || slices.Contains(by.Scopes, ScopeAdmin) {
+		return true
+	}
+	return !slices.ContainsFunc(spec.Scopes, func(scope string) bool { return !slices.Contains(by.Scopes, scope) }) &&
+		(spec.Standing == identity.Ordinary || spec.Standing == by.Standing)
+}
+
+func (s *Store) add(by *Caller, secret string, spec TokenSpec) (Token, error) {
 	id, err := newTokenID(s.rand)
 	if err != nil {
 		return Token{}, err
@@ -51,6 +65,9 @@ func (s *Store) add(secret string, spec TokenSpec) (Token, error) {
 	defer s.changes.Unlock()
 	var fresh []Tenant
 	if _, known := s.Tenant(t.Tenant); t.Tenant != "" && !known {
+		if !by.Super() { // it was deleted since by was asked who they are
+			return Token{}, annal.ErrNotFound
+		}
 		fresh = []Tenant{{ID: t.Tenant, Created: t.Created}}
 	}
 	err = s.update(func(tx *book.Tx) error {
