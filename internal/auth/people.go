@@ -16,6 +16,9 @@ func (s *Store) CreateUser(by, tenant string, u identity.User, password string) 
 	if err != nil {
 		return u, err
 	}
+	if strings.Contains(name, ":") { // policies would take the user for a role, or for somebody whom an issuer knows
+		return u, annal.Invalid("userName", "must be without a colon")
+	}
 	if err := checkUser(&u); err != nil {
 		return u, err
 	}
