@@ -15,8 +15,11 @@ import (
 // MaxTenantName bounds a tenant's name, in bytes.
 const MaxTenantName = 256
 
-// reserved is the tenant of annal's own events; it is nobody's.
-const reserved = "annal"
+// Tenants that get events which name none.
+const (
+	reserved  = "annal"   // annal's own; it is nobody's
+	unclaimed = "default" // those of callers who are bound to nothing; no partner makes it theirs
+)
 
 // checkTenant refuses a tenant that makes no sense.
 func checkTenant(t *Tenant) error {
@@ -82,7 +85,7 @@ func (s *Store) CreateTenant(by *Caller, t Tenant) (Tenant, error) {
 	if err := checkTenant(&t); err != nil {
 		return t, err
 	}
-	if !by.Super() && t.Partner != by.Partner {
+	if !by.Super() && (t.Partner != by.Partner || t.ID == unclaimed) {
 		return t, errTenants()
 	}
 	s.changes.Lock()
