@@ -36,7 +36,7 @@ func dsv() Dialect {
 			{"GET /v1/download/audit", "audit:read", 200, archive(download, "audit", dsvRecords)},
 			{"GET /v1/heartbeat", "", 200, heartbeat},
 			{"POST /v1/token", "", 200, grantToken},
-		}, dsvPeople(), dsvPolicies(), dsvSIEMs()),
+		}, ofOneTenant(slices.Concat(dsvPeople(), dsvPolicies(), dsvSIEMs()))),
 	}
 }
 

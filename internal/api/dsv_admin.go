@@ -29,6 +29,26 @@ func (c *Call) administered() string {
 	return DefaultTenant
 }
 
+// ofOneTenant refuses callers of several tenants who do not say which one the
+// call is about: the default is for those who may see it.
+func ofOneTenant(routes []Route) []Route {
+	for i := range routes {
+		do := routes[i].Do
+		routes[i].Do = func(c *Call) error {
+			if !c.Caller.sees(c.administered()) {
+				return errWhichTenant
+			}
+			return do(c)
+		}
+	}
+	return routes
+}
+
+var errWhichTenant = &fault{
+	status: http.StatusForbidden, code: "tenant_access_denied",
+	message: "this token has rights over several tenants: name one of them in X-Tenant-ID",
+}
+
 // settle makes the tenant of a thing that is about to be made, if the caller
 // may bring new ones.
 func (c *Call) settle() error {
