@@ -53,9 +53,11 @@ func (b *policyBody) permissions() ([]identity.Permission, error) {
 		if err != nil {
 			return nil, annal.Invalid("policy", "is not YAML")
 		}
-		if text, err = json.Marshal(tree); err != nil {
-			return nil, annal.Invalid("policy", "is not YAML that JSON could say")
+		var plain bounded
+		if err := json.MarshalWrite(&plain, tree); err != nil {
+			return nil, annal.Invalid("policy", "is not YAML that JSON could say in %d bytes", maxSmallBody)
 		}
+		text = plain.b
 	default:
 		return nil, annal.Invalid("serialization", "must be json or yaml")
 	}
@@ -79,6 +81,18 @@ func (b *policyBody) permissions() ([]identity.Permission, error) {
 		}
 	}
 	return permissions, nil
+}
+
+// bounded takes no more than a small body could have held: YAML that refers to its
+// own parts may stand for far more than its length.
+type bounded struct{ b []byte }
+
+func (w *bounded) Write(b []byte) (int, error) {
+	if len(w.b)+len(b) > maxSmallBody {
+		return 0, errTooLarge
+	}
+	w.b = append(w.b, b...)
+	return len(b), nil
 }
 
 func createPolicy(c *Call) error {
