@@ -17,6 +17,10 @@ func (c *Call) permit(caller *Caller) error {
 	if caller.Home != "" {
 		action, resource := c.deed()
 		verdict = c.s.Auth.Allowed(caller.Home, caller.Principals, action, resource, c.RemoteAddr)
+		if group, ok := strings.CutSuffix(resource, ":members"); ok && strings.HasSuffix(c.route.Pattern, "/members") &&
+			c.s.Auth.Allowed(caller.Home, caller.Principals, "update", group, c.RemoteAddr) == identity.Deny {
+			verdict = identity.Deny // who may not change a group changes no members of it
+		}
 	}
 	switch {
 	case verdict == identity.Deny:
@@ -43,14 +47,25 @@ func (c *Call) deed() (action, resource string) {
 		return "create", "audit"
 	}
 	method, path, _ := strings.Cut(c.route.Pattern, " ")
+	path, part, _ := strings.Cut(path, "/{path}") // of a policy: its versions are none of its own
 	segments, wild := strings.Split(strings.TrimPrefix(strings.Trim(path, "/"), "v1/"), "/"), 0
 	for i, segment := range segments {
 		if strings.HasPrefix(segment, "{") {
 			segments[i] = strings.Trim(c.values[wild], "/:")
+			if segment == "{user}" || lowers(segments[0]) {
+				segments[i] = strings.ToLower(segments[i])
+			}
 			wild++
 		}
 	}
+	if part != "" {
+		segments = append(segments, strings.Trim(c.values[wild], "/:"))
+		wild++
+	}
 	resource = strings.ReplaceAll(strings.Join(segments, ":"), "/", ":")
+	if strings.HasSuffix(part, "/restore") {
+		return "update", resource // with GET, too
+	}
 	switch method {
 	case http.MethodPost:
 		return "create", resource
@@ -63,6 +78,12 @@ func (c *Call) deed() (action, resource string) {
 		return "list", resource
 	}
 	return "read", resource
+}
+
+// lowers reports whether the directory keeps things of a kind under names in lower
+// case.
+func lowers(kind string) bool {
+	return kind == identity.KindUser || kind == identity.KindGroup || kind == identity.KindRole || kind == identity.KindClient
 }
 
 // mayChange refuses to change a user whose standing reaches further than the
