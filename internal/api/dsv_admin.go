@@ -184,12 +184,15 @@ func (c *Call) readLoose(v any) error {
 	return unmarshalLoose(b, v)
 }
 
+// smallBody reads the body of a request that is not events. It may have taken its
+// time, so that the caller is asked once more who they are: what has ended since
+// allows nothing.
 func (c *Call) smallBody() ([]byte, error) {
 	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, maxSmallBody))
 	if err != nil {
 		return nil, bodyReadError(err)
 	}
-	return b, nil
+	return b, c.identify()
 }
 
 func unmarshalLoose(b []byte, v any, options ...json.Options) error {

@@ -2,8 +2,6 @@ package api
 
 import (
 	"errors"
-	"io"
-	"net/http"
 
 	"github.com/go-json-experiment/json"
 
@@ -122,9 +120,9 @@ func (c *Call) readSmall(v any) error {
 	if err := checkMediaType(c.Header.Get("Content-Type")); err != nil {
 		return err
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, maxSmallBody))
+	b, err := c.smallBody()
 	if err != nil {
-		return bodyReadError(err)
+		return err
 	}
 	err = json.Unmarshal(b, v, json.RejectUnknownMembers(true))
 	if err == nil {
