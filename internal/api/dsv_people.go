@@ -1,6 +1,8 @@
 package api
 
 import (
+	"slices"
+
 	"annal"
 	"annal/internal/identity"
 )
@@ -255,11 +257,31 @@ func (c *Call) changeMembers(change func(names []string) (add, remove []string))
 	if err != nil {
 		return g, dsvError(err, "")
 	}
-	c.noteThing("group", g.Name, groupFacts(&old), groupFacts(&g))
+	c.noteMembers(&old, &g)
 	return g, nil
 }
 
-func groupFacts(g *identity.Group) map[string]any { return map[string]any{"members": g.Members} }
+// groupFacts names the members, as far as an event holds them.
+func groupFacts(g *identity.Group) map[string]any {
+	size := 0
+	for _, m := range g.Members {
+		size += len(m)
+	}
+	if size > maxSmallBody {
+		return map[string]any{"members": len(g.Members)}
+	}
+	return map[string]any{"members": g.Members}
+}
+
+// noteMembers records who came to a group and who left it: all of its members
+// before and after could be more than an event holds.
+func (c *Call) noteMembers(old, is *identity.Group) {
+	without := func(all, some []string) []string {
+		return slices.DeleteFunc(slices.Clone(all), func(name string) bool { _, in := slices.BinarySearch(some, name); return in })
+	}
+	facts := map[string]any{"members": len(is.Members), "added": without(is.Members, old.Members), "removed": without(old.Members, is.Members)}
+	c.noteThing("group", is.Name, map[string]any{"members": len(old.Members)}, facts)
+}
 
 // appendGroup writes a group. That members are shown as they are given, as
 // names, is a guess.

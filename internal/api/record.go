@@ -181,8 +181,10 @@ func (c *Call) concerned(ch *Change) string {
 		return ch.Tenant
 	case c.Caller.Tenant != "":
 		return c.Caller.Tenant
-	case c.tenant != "" && c.Caller.Subject != "" && c.Caller.sees(c.tenant):
-		return c.tenant
+	case c.tenant != "" && c.Caller.Subject != "":
+		if t, err := c.s.Auth.SeeTenant(&c.Caller, c.tenant); err == nil {
+			return t.ID
+		}
 	}
 	return OwnTenant
 }
@@ -281,7 +283,7 @@ func (s *server) writeOwn(ctx context.Context, events []annal.Event) error {
 		s.Logger.LogAttrs(ctx, slog.LevelError, "an event of annal's own is not valid", slog.Any("error", err))
 		bare := slices.Clone(events)
 		for i := range bare {
-			bare[i].Tenant, bare[i].Extra = OwnTenant, ""
+			bare[i].Tenant, bare[i].Extra = OwnTenant, `{"unrecorded":"what changed did not fit"}`
 		}
 		err = s.receiveOwn(ctx, bare)
 	}
@@ -290,17 +292,18 @@ func (s *server) writeOwn(ctx context.Context, events []annal.Event) error {
 
 func (s *server) receiveOwn(ctx context.Context, events []annal.Event) error {
 	var body []byte
-	tenants := []string{}
 	for i := range events {
 		body = append(events[i].AppendCanonical(body), '\n')
-		tenants = append(tenants, events[i].Tenant)
 	}
 	_, err := s.Ingest.Receive(ctx, IngestRequest{Body: body, Format: FormatNative, Tenant: OwnTenant})
 	if err != nil {
 		return fmt.Errorf("record a change: %w", err)
 	}
-	if err := s.Auth.Register(tenants); err != nil {
-		s.Logger.LogAttrs(ctx, slog.LevelError, "tenants not registered", slog.Any("error", err))
+	// Every other tenant of such events is known, or was deleted a moment ago.
+	if slices.ContainsFunc(events, func(e annal.Event) bool { return e.Tenant == OwnTenant }) {
+		if err := s.Auth.Register([]string{OwnTenant}); err != nil {
+			s.Logger.LogAttrs(ctx, slog.LevelError, "tenants not registered", slog.Any("error", err))
+		}
 	}
 	return nil
 }

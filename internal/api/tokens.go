@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/go-json-experiment/json"
@@ -42,7 +43,7 @@ func createToken(c *Call) error {
 	if err != nil {
 		return asBodyError(err)
 	}
-	c.note(Change{Tenant: t.Tenant, Resource: tokenResource(&t), New: t.facts()})
+	c.note(Change{Tenant: t.concerns(), Resource: tokenResource(&t), New: t.facts()})
 	c.showToken(&t, secret)
 	return nil
 }
@@ -70,10 +71,14 @@ func revokeToken(c *Call) error {
 	if err != nil {
 		return asNotFound(err, "token")
 	}
-	c.note(Change{Tenant: t.Tenant, Resource: tokenResource(&t), Old: t.facts()})
+	c.note(Change{Tenant: t.concerns(), Resource: tokenResource(&t), Old: t.facts()})
 	c.showToken(&t, "")
 	return nil
 }
+
+// concerns is whose log a token is an event of: one that is no tenant's reaches
+// further than any of them.
+func (t *Token) concerns() string { return cmp.Or(t.Tenant, OwnTenant) }
 
 func tokenResource(t *Token) annal.Resource {
 	return annal.Resource{Type: "token", ID: t.ID, Path: "tokens:" + t.ID, Name: t.Subject}
