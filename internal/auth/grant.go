@@ -54,10 +54,12 @@ func (s *Store) attempt(l *identity.Login, kind string, check func(name string) 
 	if len(name) > identity.MaxName {
 		name = ""
 	}
+	// Names are counted as they are given: were it by the tenant that is found for
+	// them, who locks a name there would learn whether it is the one.
+	key := l.Tenant + "\x00" + kind + "\x00" + name
 	if l.Tenant == "" {
 		l.Tenant = s.tenantOf(kind, name)
 	}
-	key := l.Tenant + "\x00" + kind + "\x00" + name
 	if wait := s.locks.locked(key, now); wait > 0 {
 		return identity.Grant{}, &RateError{After: wait, Locked: true}
 	}

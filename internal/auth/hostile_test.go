@@ -139,3 +139,66 @@ func TestAPolicyOnDiskCanBeRead(t *testing.T) {
 	}
 	open(t, dir, c)
 }
+
+// A name that is locked in a tenant tells nobody whether the tenant knows it.
+func TestLocksTellNothingOfNames(t *testing.T) {
+	for _, name := range []string{"alice", "nobody"} {
+		s, _, _ := peopled(t, t.TempDir(), &clock{noon})
+		for range maxFailures {
+			if _, err := s.GrantPassword(t.Context(), as(name, "wrong words")); err == nil {
+				t.Fatal("a wrong password is taken")
+			}
+		}
+		unnamed := as(name, "wrong words")
+		unnamed.Tenant = ""
+		if _, err := s.GrantPassword(t.Context(), unnamed); !errors.Is(err, ErrCredentials) {
+			t.Errorf("%s, without the tenant: %v", name, err)
+		}
+	}
+}
+
+// Who is bound to something leaves room for others' tokens and tenants.
+func TestNobodyTakesTheRoomOfAll(t *testing.T) {
+	s := open(t, t.TempDir(), &clock{noon})
+	for _, id := range []string{"acme", "other"} {
+		if err := s.SaveTenant(Tenant{ID: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spec := TokenSpec{Subject: "x", Tenant: "acme", Scopes: []string{ScopeRead}}
+	err := s.db.Update(func(tx *book.Tx) error {
+		for i := range MaxBound {
+			hash := sha256.Sum256(fmt.Append(nil, i))
+			r := record{Token{ID: fmt.Sprintf("tok_%d", i), Tenant: "acme"}, hash[:]}
+			if err := putRecord(tx, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := func(tenant string) *Caller {
+		return &Caller{Tenant: tenant, Tenants: []string{tenant}, Scopes: AllScopes(), Standing: identity.Admin}
+	}
+	if _, _, err := s.Create(admin("acme"), spec); !errors.As(err, new(*annal.InvalidError)) {
+		t.Errorf("one more: %v", err)
+	}
+	spec.Tenant = "other"
+	if _, _, err := s.Create(admin("other"), spec); err != nil {
+		t.Errorf("another tenant's first: %v", err)
+	}
+	s.mu.Lock()
+	for i := range MaxPartnerTenants {
+		id := fmt.Sprint("t", i)
+		s.gone[id] = Tenant{ID: id, Partner: "p"}
+	}
+	s.mu.Unlock()
+	for partner, want := range map[string]bool{"p": false, "q": true} {
+		by := &Caller{Partner: partner, Tenants: []string{}, Scopes: AllScopes(), Standing: identity.Admin}
+		if _, err := s.CreateTenant(by, Tenant{ID: "of-" + partner}); (err == nil) != want {
+			t.Errorf("a tenant of %s: %v", partner, err)
+		}
+	}
+}

@@ -90,6 +90,9 @@ func (s *Store) Register(ids []string) error {
 			fresh = append(fresh, Tenant{ID: id, Created: s.now().UTC()})
 		}
 	}
+	if len(fresh) > 0 && len(s.Tenants())+len(fresh) > MaxTenants {
+		return annal.Invalid("tenant", "there are as many tenants as there may be, %d", MaxTenants)
+	}
 	return s.saveTenants(fresh)
 }
 

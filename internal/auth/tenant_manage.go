@@ -12,8 +12,12 @@ import (
 	"annal/internal/identity"
 )
 
-// MaxTenantName bounds a tenant's name, in bytes.
-const MaxTenantName = 256
+// Limits of tenants.
+const (
+	MaxTenantName     = 256     // bytes of a name
+	MaxTenants        = 200_000 // that events bring with them
+	MaxPartnerTenants = 10_000  // that a partner makes, those included that it has deleted
+)
 
 // Tenants that get events which name none.
 const (
@@ -93,7 +97,16 @@ func (s *Store) CreateTenant(by *Caller, t Tenant) (Tenant, error) {
 	s.mu.RLock()
 	_, known := s.tenants[t.ID]
 	former, gone := s.gone[t.ID]
+	own := len(s.partners[t.Partner])
+	for _, former := range s.gone {
+		if former.Partner == t.Partner {
+			own++
+		}
+	}
 	s.mu.RUnlock()
+	if !by.Super() && own >= MaxPartnerTenants {
+		return t, annal.Invalid("", "there are %d tenants of this partner, which is the limit", MaxPartnerTenants)
+	}
 	if known || gone && !by.Super() && former.Partner != by.Partner {
 		return t, identity.ErrExists
 	}

@@ -20,6 +20,7 @@ import (
 const (
 	MaxSubject   = 256       // bytes of a token's subject
 	MaxTokens    = 100_000   // tokens kept, revoked and expired ones included
+	MaxBound     = 10_000    // of them that one tenant, or one partner, may have of its own
 	maxCache     = 8192      // verified tokens remembered
 	usedGrain    = time.Hour // how coarsely a token's last use is known
 	secretBytes  = 24        // 192 random bits

@@ -78,6 +78,9 @@ func (s *Store) add(by *Caller, secret string, spec TokenSpec) (Token, error) {
 		if n >= MaxTokens {
 			return annal.Invalid("", "there are %d tokens, which is the limit", MaxTokens)
 		}
+		if err := checkShare(tx, by, t); err != nil {
+			return err
+		}
 		if err := tx.Bucket(bucketHashes).Put(hash[:], []byte(id)); err != nil {
 			return err
 		}
@@ -91,6 +94,26 @@ func (s *Store) add(by *Caller, secret string, spec TokenSpec) (Token, error) {
 	}
 	s.setTenants(fresh)
 	return t, nil
+}
+
+// checkShare keeps those who are bound to something from taking the room of all
+// others.
+func checkShare(tx *book.Tx, by *Caller, t Token) error {
+	if by.Super() {
+		return nil
+	}
+	n := 0
+	err := tx.Bucket(bucketTokens).ForEach(func(k, v []byte) error {
+		r, err := readRecord(k, v)
+		if r.Tenant == t.Tenant && r.Partner == t.Partner {
+			n++
+		}
+		return err
+	})
+	if err == nil && n >= MaxBound {
+		err = annal.Invalid("", "there are %d tokens bound to this, which is the limit", MaxBound)
+	}
+	return err
 }
 
 // manages reports whether by may manage tokens of tenant or partner, or of
