@@ -1,6 +1,7 @@
 package store
 
 import (
+	"math/rand/v2"
 	"unsafe"
 
 	"github.com/zeebo/xxh3"
@@ -12,6 +13,7 @@ import (
 // It keeps its own copies. One writer; readers may use a snapshot of values and
 // counts, but find only under the memtable's lock.
 type interner struct {
+	seed   uint64   // of the hash; nobody can foresee which texts share slots
 	slots  []uint64 // high half of the hash and code+1; 0 is free
 	values []string
 	counts []uint32 // uses of each code
@@ -25,7 +27,7 @@ const (
 )
 
 func newInterner() *interner {
-	t := &interner{slots: make([]uint64, internSlots)}
+	t := &interner{seed: rand.Uint64(), slots: make([]uint64, internSlots)}
 	t.values, t.counts = append(t.values, ""), append(t.counts, 0)
 	return t
 }
@@ -37,7 +39,7 @@ func newInterner() *interner {
 func (t *interner) addUnit(codes []uint32, f annal.Field, events []*annal.Event) []uint32 {
 	var hashes [unitRows]uint64
 	for i, e := range events {
-		hashes[i] = xxh3.HashString(*e.Text(f))
+		hashes[i] = xxh3.HashStringSeed(*e.Text(f), t.seed)
 	}
 	var likely [unitRows]uint32 // the code of a text with the same hash, if the first slot has one
 	slots, mask := t.slots, uint64(len(t.slots)-1)
@@ -78,7 +80,7 @@ func (t *interner) code(h uint64, s string) uint32 {
 
 // add returns the code of s and counts one use.
 func (t *interner) add(s string) uint32 {
-	c := t.code(xxh3.HashString(s), s)
+	c := t.code(xxh3.HashStringSeed(s, t.seed), s)
 	t.counts[c]++
 	return c
 }
@@ -88,7 +90,7 @@ func (t *interner) find(s string) (uint32, bool) {
 	if s == "" {
 		return 0, t.counts[0] > 0
 	}
-	_, c, ok := t.slot(xxh3.HashString(s), s)
+	_, c, ok := t.slot(xxh3.HashStringSeed(s, t.seed), s)
 	return c, ok
 }
 
@@ -109,7 +111,7 @@ func (t *interner) grow() {
 	t.slots = make([]uint64, 2*len(t.slots))
 	mask := uint64(len(t.slots) - 1)
 	for c, s := range t.values[1:] {
-		h := xxh3.HashString(s)
+		h := xxh3.HashStringSeed(s, t.seed)
 		i := h & mask
 		for t.slots[i] != 0 {
 			i = (i + 1) & mask
