@@ -132,7 +132,7 @@ func (l *Log) gather(first annal.Event) []annal.Event {
 
 // store writes a batch, and goes on trying until the log closes.
 func (l *Log) store(batch []annal.Event) {
-	dropped := l.dropped.Load()
+	dropped, notes := l.dropped.Load(), len(batch)
 	if dropped > l.told {
 		batch = append(batch, l.gap(dropped-l.told))
 	}
@@ -149,7 +149,7 @@ func (l *Log) store(batch []annal.Event) {
 			l.told = dropped
 			return
 		case !l.pause(err):
-			l.dropped.Add(uint64(len(batch)))
+			l.dropped.Add(uint64(notes)) // what stands for lost ones is none
 			return
 		}
 	}
