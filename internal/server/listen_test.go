@@ -1,42 +1,178 @@
 package server
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"annal/internal/annaltest"
 )
 
-// oneConn is a listener with a single connection to accept.
-type oneConn struct {
-	net.Listener
-	conn net.Conn
+// limit is what the clients of these tests keep to, or not. They run in bubbles,
+// where time is exact and passes only while everybody waits.
+const limit = time.Minute
+
+// Who takes nothing of an answer is cut off after the limit; who takes it slowly
+// is not, however long that lasts in all.
+func TestReadersWhoTakeNothingAreCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipes := annaltest.NewPipes()
+		theirs := pipes.Dial()
+		defer theirs.Close()
+		conn, err := newLimitListener(pipes, 1, limit).Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			b := make([]byte, 1)
+			for range 5 {
+				time.Sleep(limit - 1)
+				_, _ = theirs.Read(b)
+			}
+		}()
+		for i := range 5 {
+			if _, err := conn.Write([]byte("x")); err != nil {
+				t.Errorf("piece %d: %v", i, err)
+			}
+		}
+		began := time.Now()
+		if _, err := conn.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != limit {
+			t.Errorf("got %v after %v, want %v after %v", err, time.Since(began), os.ErrDeadlineExceeded, limit)
+		}
+	})
 }
 
-func (l oneConn) Accept() (net.Conn, error) { return l.conn, nil }
+// As many connections as are allowed are accepted, and each that ends makes room
+// for one.
+func TestConnectionsBeyondTheLimitWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipes := annaltest.NewPipes()
+		l := newLimitListener(pipes, 2, limit)
+		accepted, ended := make(chan net.Conn, 9), make(chan error, 1)
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					ended <- err
+					return
+				}
+				accepted <- c
+			}
+		}()
+		for range 4 {
+			defer pipes.Dial().Close()
+		}
+		synctest.Wait()
+		if n := len(accepted); n != 2 {
+			t.Fatalf("%d connections are accepted at a time, want 2", n)
+		}
+		first := <-accepted
+		for range 2 { // to close one twice makes room for one
+			_ = first.Close()
+		}
+		synctest.Wait()
+		if n := len(accepted); n != 2 {
+			t.Errorf("after one ended there are %d others, want 2", n)
+		}
+		_ = l.Close() // of a listener that never fails
+		synctest.Wait()
+		if err := <-ended; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("who waits for room at the end gets %v, want %v", err, net.ErrClosed)
+		}
+	})
+}
 
-func TestReadersWhoTakeNothingAreCutOff(t *testing.T) {
-	ours, theirs := net.Pipe()
-	defer theirs.Close()
-	l := newLimitListener(oneConn{conn: ours}, 1, 50*time.Millisecond)
-	conn, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
+// A sender is how the body of a request arrives.
+type sender struct {
+	name   string
+	every  time.Duration // between two pieces of a byte each; 0: all comes at once
+	pieces int           // how many come, of bodyPieces that were announced
+	want   int           // status of the answer; 0: the connection is closed without one
+}
+
+const bodyPieces = 12
+
+// However a body comes, it has one limit in all: a client that drips holds its
+// connection no longer than one that is silent. What comes in time is answered,
+// however long the answer takes.
+func TestBodiesHaveALimit(t *testing.T) {
+	for _, s := range []sender{
+		{"at once", 0, bodyPieces, http.StatusOK},
+		{"slowly, but in time", limit/bodyPieces - 1, bodyPieces, http.StatusOK},
+		{"silent from the beginning", limit, 0, 0},
+		{"silent in the middle", time.Second, bodyPieces / 2, 0},
+		{"dripping", limit/bodyPieces + time.Second, bodyPieces, 0},
+	} {
+		t.Run(s.name, func(t *testing.T) { synctest.Test(t, s.run) })
 	}
-	if _, err := conn.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("got %v, want %v", err, os.ErrDeadlineExceeded)
-	}
-	go func() {
-		b := make([]byte, 1)
-		for range 3 {
-			time.Sleep(30 * time.Millisecond) // slow, but it reads: in all longer than the limit
-			_, _ = theirs.Read(b)
+}
+
+func (s sender) run(t *testing.T) {
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	pipes := annaltest.NewPipes()
+	served := make(chan error, 1)
+	server := &http.Server{Handler: boundBody(limit, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		served <- err
+		if err == nil {
+			time.Sleep(10 * limit)
+			err = r.Context().Err() // the limit must not end the work either
 		}
-	}()
-	for i := range 3 {
-		if _, err := conn.Write([]byte("x")); err != nil {
-			t.Errorf("piece %d: %v", i, err)
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
 		}
+	}))}
+	go func() { _ = server.Serve(pipes) }() // until it is closed
+	defer server.Close()
+	conn := pipes.Dial()
+	defer conn.Close()
+	began := time.Now()
+	sending.Go(func() {
+		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", bodyPieces)
+		for range s.pieces {
+			time.Sleep(s.every)
+			if _, err := io.WriteString(conn, "x"); err != nil {
+				return
+			}
+		}
+	})
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	switch late := <-served; {
+	case s.want != 0 && (err != nil || resp.StatusCode != s.want || late != nil):
+		t.Errorf("got %v, %v, and the body was read with %v; want %d", resp, err, late, s.want)
+	case s.want == 0 && (err == nil || !errors.Is(late, os.ErrDeadlineExceeded) || time.Since(began) != limit):
+		t.Errorf("got %v, %v after %v, and the body was read with %v; want a closed connection after %v", resp, err, time.Since(began), late, limit)
 	}
+}
+
+// A request without a body has no such limit.
+func TestTheLimitOfBodiesSparesOtherRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipes := annaltest.NewPipes()
+		server := &http.Server{Handler: boundBody(limit, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-time.After(10 * limit):
+			case <-r.Context().Done():
+				w.WriteHeader(http.StatusBadRequest)
+			}
+		}))}
+		go func() { _ = server.Serve(pipes) }() // until it is closed
+		defer server.Close()
+		conn := pipes.Dial()
+		defer conn.Close()
+		go func() { _, _ = io.Copy(conn, strings.NewReader("GET / HTTP/1.1\r\nHost: x\r\n\r\n")) }()
+		if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || resp.StatusCode != http.StatusOK {
+			t.Errorf("got %v, %v, want %d", resp, err, http.StatusOK)
+		}
+	})
 }

@@ -29,11 +29,15 @@ type running struct {
 	stop       func() error // ends it as a signal would, and waits
 }
 
+// patience is how long a server waits for what a test does not make late, and a
+// test for what must come: whoever waits so long waits for ever.
+const patience = 2 * time.Minute
+
 func config(dir string) server.Config {
 	return server.Config{
 		Data: dir, Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", MaxConnections: 100, GCPercent: 100,
-		HeaderTimeout: 5 * time.Second, BodyTimeout: 5 * time.Second, StallTimeout: 5 * time.Second,
-		IdleTimeout: 5 * time.Second, QueryTimeout: 5 * time.Second, ShutdownTimeout: 5 * time.Second,
+		HeaderTimeout: patience, BodyTimeout: patience, StallTimeout: patience,
+		IdleTimeout: patience, QueryTimeout: patience, ShutdownTimeout: patience,
 	}
 }
 
@@ -104,7 +108,9 @@ func TestShutdownUnderLoad(t *testing.T) {
 		acked []string
 		wg    sync.WaitGroup
 	)
-	for w := range 8 {
+	const writers = 8
+	busy := make(chan struct{}, writers)
+	for w := range writers {
 		c := s.client(t, -1)
 		wg.Go(func() {
 			for i := 0; ; i++ {
@@ -121,17 +127,19 @@ func TestShutdownUnderLoad(t *testing.T) {
 				mu.Lock()
 				acked = append(acked, id)
 				mu.Unlock()
+				if i == 20 {
+					busy <- struct{}{}
+				}
 			}
 		})
 	}
-	time.Sleep(300 * time.Millisecond)
+	for range writers {
+		<-busy
+	}
 	if err := s.stop(); err != nil {
 		t.Errorf("stopping: %v", err)
 	}
 	wg.Wait()
-	if len(acked) == 0 {
-		t.Fatal("nothing was acknowledged")
-	}
 	seen := counts(t, start(t, config(dir), nil).client(t, 0))
 	for _, id := range acked {
 		if seen[id] != 1 {
@@ -140,6 +148,8 @@ func TestShutdownUnderLoad(t *testing.T) {
 	}
 }
 
+// A tail, which would go on for ever, ends when the server is told to stop: what
+// was still running after the shutdown timeout would be an error.
 func TestTailsDoNotHoldUpAShutdown(t *testing.T) {
 	s := start(t, config(t.TempDir()), nil)
 	connected := make(chan struct{})
@@ -150,12 +160,8 @@ func TestTailsDoNotHoldUpAShutdown(t *testing.T) {
 			func(json.RawMessage) error { return nil })
 	}()
 	<-connected
-	began := time.Now()
 	if err := s.stop(); err != nil {
 		t.Error(err)
-	}
-	if took := time.Since(began); took > 3*time.Second {
-		t.Errorf("stopping took %v", took)
 	}
 	if err := <-ended; err == nil {
 		t.Error("the tail ended without an error although the server is gone")
@@ -186,71 +192,72 @@ func TestListeningFailsClearly(t *testing.T) {
 	start(t, cfg, nil) // what was opened before is closed again
 }
 
-// A client that sends half of what it announced is not waited for.
-func TestSlowBodiesAreCutOff(t *testing.T) {
+// A client that drips is cut off although it goes on sending, and nothing of what
+// it sent is stored. Who waited for its connection gets one.
+func TestSlowWritersAreCutOff(t *testing.T) {
 	cfg := config(t.TempDir())
-	cfg.BodyTimeout = 200 * time.Millisecond
+	cfg.BodyTimeout, cfg.MaxConnections = 200*time.Millisecond, 1
 	s := start(t, cfg, nil)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := s.dial(t)
+	var dripping sync.WaitGroup
+	defer dripping.Wait()
 	defer conn.Close()
-	fmt.Fprintf(conn, "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 1000\r\n\r\n{", s.token)
-	if err := conn.SetReadDeadline(time.Now().Add(4 * time.Second)); err != nil {
+	fmt.Fprintf(conn, "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 1000000\r\n\r\n", s.token)
+	io.WriteString(conn, `{"actor":{"id":"user:slow"},"action":"read"}`+"\n")
+	dripping.Go(func() {
+		for err := error(nil); err == nil; time.Sleep(cfg.BodyTimeout / 20) {
+			_, err = io.WriteString(conn, " ")
+		}
+	})
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err == nil && resp.StatusCode < 400 {
-		t.Errorf("got %s, want a refusal or a closed connection", resp.Status)
-	}
-	if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+	if err == nil {
+		t.Errorf("got %s, want a closed connection", resp.Status)
+	} else if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
 		t.Error("the server still waits")
 	}
-}
-
-// Bodies that come in time do not limit how long the answer takes.
-func TestBodyTimeoutSparesTheAnswer(t *testing.T) {
-	cfg := config(t.TempDir())
-	cfg.BodyTimeout = 200 * time.Millisecond
-	s := start(t, cfg, nil)
-	c := s.client(t, -1)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	got := 0
-	err := c.Tail(ctx, client.Tail{Connected: func() error {
-		go func() {
-			time.Sleep(600 * time.Millisecond)
-			_, _ = c.Append(context.Background(), []annal.Event{event("late")})
-		}()
-		return nil
-	}}, func(json.RawMessage) error { got++; return io.EOF })
-	if err != io.EOF || got != 1 {
-		t.Errorf("got %d events, %v; want one on the first connection", got, err)
+	if seen := counts(t, s.client(t, 0)); len(seen) != 0 {
+		t.Errorf("the log holds %v, want nothing", seen)
 	}
 }
 
+// Connections beyond the limit are served when there is room, and not before,
+// however much the others ask meanwhile.
 func TestConnectionsBeyondTheLimitWait(t *testing.T) {
 	cfg := config(t.TempDir())
 	cfg.MaxConnections = 1
 	s := start(t, cfg, nil)
-	first, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
+	first := s.dial(t)
+	answers := bufio.NewReader(first)
+	ask := func() {
+		t.Helper()
+		fmt.Fprint(first, "GET /v1/health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(answers, nil)
+		if err == nil {
+			_, err = io.Copy(io.Discard, resp.Body)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	time.Sleep(100 * time.Millisecond) // until it is accepted
+	ask()
+	second := s.dial(t)
+	defer second.Close()
+	fmt.Fprint(second, "GET /v1/health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
 	answered := make(chan error, 1)
 	go func() {
-		resp, err := http.Get(s.url + "/v1/health/ready")
-		if err == nil {
-			err = resp.Body.Close()
-		}
+		_, err := http.ReadResponse(bufio.NewReader(second), nil)
 		answered <- err
 	}()
+	for range 300 {
+		ask()
+	}
 	select {
-	case <-answered:
-		t.Error("a second connection was served")
-	case <-time.After(300 * time.Millisecond):
+	case err := <-answered:
+		t.Errorf("beside the first, a second connection gets an answer, %v", err)
+	default:
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
@@ -258,6 +265,16 @@ func TestConnectionsBeyondTheLimitWait(t *testing.T) {
 	if err := <-answered; err != nil {
 		t.Errorf("the second connection got %v once there was room", err)
 	}
+}
+
+// dial opens a connection of a test's own making.
+func (r *running) dial(t *testing.T) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
 }
 
 func get(t *testing.T, url, authorization string) (int, string) {
