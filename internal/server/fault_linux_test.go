@@ -7,9 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +16,7 @@ import (
 
 	"annal"
 	"annal/client"
+	"annal/internal/annaltest"
 	"annal/internal/server"
 )
 
@@ -82,40 +80,14 @@ func visit(t *testing.T, cfg server.Config, end func(s *running, vanish func()))
 		}
 	}
 	amid.Wait()
-	if len(openIn(t, cfg.Data)) == 0 {
-		t.Fatal("a server that runs has no file open, as it seems; this proves nothing")
+	if open, err := annaltest.OpenIn(cfg.Data); err != nil || len(open) == 0 {
+		t.Fatalf("a server that runs has %q open, %v; this proves nothing", open, err)
 	}
 	end(s, func() { cancel(); visiting.Wait() })
 	goleak.VerifyNone(t, before)
-	if left := openIn(t, cfg.Data); len(left) > 0 {
-		t.Errorf("files are still open or mapped: %q", left)
+	if left, err := annaltest.OpenIn(cfg.Data); err != nil || len(left) > 0 {
+		t.Errorf("files are still open or mapped: %q, %v", left, err)
 	}
-}
-
-// openIn lists what of a folder this process has open or mapped.
-func openIn(t *testing.T, dir string) (names []string) {
-	t.Helper()
-	open, err := filepath.Glob("/proc/self/fd/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, fd := range open {
-		name, err := os.Readlink(fd)
-		if err == nil && strings.HasPrefix(name, dir) { // others come and go
-			names = append(names, name)
-		}
-	}
-	maps, err := os.ReadFile("/proc/self/maps")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(maps)) {
-		if _, name, mapped := strings.Cut(line, dir); mapped {
-			names = append(names, strings.TrimSpace(name))
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 func follows(t *testing.T, ctx context.Context, s *running, amid func()) {

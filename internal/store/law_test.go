@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -43,6 +44,7 @@ func newWorld(t *testing.T, seed uint64, rows int) *world {
 	w.disk = vfs.NewMem(seed)
 	w.model = annaltest.New(func() time.Time { return w.now })
 	w.open()
+	t.Cleanup(w.close)
 	return w
 }
 
@@ -56,6 +58,14 @@ func (w *world) open() {
 		w.t.Fatalf("open: %v", err)
 	}
 	w.store = s
+}
+
+// close closes the store, unless it is.
+func (w *world) close() {
+	w.t.Helper()
+	if err := w.store.Close(); err != nil && !errors.Is(err, annal.ErrClosed) {
+		w.t.Fatal(err)
+	}
 }
 
 // clock is the time as the store sees it.
@@ -334,9 +344,7 @@ func TestStoreAgreesWithTheModel(t *testing.T) {
 				case 8:
 					w.askTail()
 				case 9:
-					if err := w.store.Close(); err != nil {
-						t.Fatal(err)
-					}
+					w.close()
 					if w.rnd.IntN(3) == 0 {
 						w.loseDerived()
 					}
@@ -344,9 +352,7 @@ func TestStoreAgreesWithTheModel(t *testing.T) {
 				}
 			}
 			w.same()
-			if err := w.store.Close(); err != nil {
-				t.Fatal(err)
-			}
+			w.close()
 			r, err := Check(Config{Dir: "data", FS: w.disk, Now: func() time.Time { return w.now }})
 			if err != nil || len(r.Problems) > 0 {
 				t.Errorf("Check: %v %v", r.Problems, err)

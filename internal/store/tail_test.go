@@ -135,9 +135,7 @@ func TestTailsShareAndSeeTheirOwn(t *testing.T) {
 			for _, f := range tails {
 				f.check(t, events)
 			}
-			if err := w.store.Close(); err != nil {
-				t.Fatal(err)
-			}
+			w.close()
 		})
 	}
 }
@@ -183,9 +181,7 @@ func TestWindowsOfLargeEventsAreBounded(t *testing.T) {
 			}
 		}
 		c.mu.Unlock()
-		if err := w.store.Close(); err != nil {
-			t.Fatal(err)
-		}
+		w.close()
 	}
 }
 
@@ -221,50 +217,78 @@ func TestUnusedWindowsAreForgotten(t *testing.T) {
 }
 
 // A lane serves in the order of asking, rests while others wait, longer for
-// more, and lets go of those who no longer want a turn.
+// more, and lets go of those who no longer want a turn. In a bubble nothing takes
+// time but the rests.
 func TestLanesTakeTurnsAndRest(t *testing.T) {
 	for _, tt := range []struct {
 		waiting int
-		want    time.Duration // until all have had a turn that cost 10 ms
-	}{{1, 0}, {2, 20 * time.Millisecond}, {4, 80 * time.Millisecond}} {
+		want    []time.Duration // when each enters; turns cost 10 ms
+	}{
+		{0, nil},
+		{1, []time.Duration{20 * time.Millisecond}},
+		{3, []time.Duration{30 * time.Millisecond, 60 * time.Millisecond, 80 * time.Millisecond}},
+	} {
 		t.Run(strconv.Itoa(tt.waiting), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				l := lane{turn: make(chan struct{}, 1)}
-				if err := l.enter(t.Context(), time.Now); err != nil {
-					t.Fatal(err)
-				}
-				began := time.Now()
-				var order []int
-				var wg sync.WaitGroup
-				for i := range tt.waiting - 1 {
-					wg.Go(func() {
-						if err := l.enter(t.Context(), time.Now); err != nil {
-							t.Error(err)
-						}
-						order = append(order, i)
-						l.leave(time.Now(), 10*time.Millisecond)
-					})
-					synctest.Wait()
-				}
-				impatient, cancel := context.WithTimeout(t.Context(), time.Microsecond)
-				defer cancel()
-				if err := l.enter(impatient, time.Now); !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("who waits in vain gets %v", err)
-				}
-				l.leave(began, 10*time.Millisecond)
-				wg.Wait()
-				if took := time.Since(began); took < tt.want {
-					t.Errorf("%d turns took %v, want %v or more", tt.waiting, took, tt.want)
-				}
-				if !slices.IsSorted(order) {
-					t.Errorf("turns in order %v", order)
-				}
-				if n := l.waiting.Load(); n != 0 {
-					t.Errorf("%d wait for ever", n)
-				}
-			})
+			synctest.Test(t, func(t *testing.T) { takeTurns(t, tt.waiting, tt.want) })
 		})
 	}
+}
+
+func takeTurns(t *testing.T, waiting int, want []time.Duration) {
+	const cost = 10 * time.Millisecond
+	l := lane{turn: make(chan struct{}, 1)}
+	if err := l.enter(t.Context(), time.Now); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	var order []int
+	var entered []time.Duration
+	var wg sync.WaitGroup
+	for i := range waiting {
+		wg.Go(func() {
+			if err := l.enter(t.Context(), time.Now); err != nil {
+				t.Error(err)
+			}
+			order, entered = append(order, i), append(entered, time.Since(began)) // who has the turn is alone
+			l.leave(time.Now(), cost)
+		})
+		synctest.Wait()
+	}
+	impatient, giveUp := context.WithCancel(t.Context())
+	wg.Go(func() {
+		if err := l.enter(impatient, time.Now); !errors.Is(err, context.Canceled) {
+			t.Errorf("who gives up gets %v, want %v", err, context.Canceled)
+		}
+	})
+	synctest.Wait()
+	giveUp()
+	synctest.Wait()
+	l.leave(began, cost)
+	wg.Wait()
+	if !slices.Equal(entered, want) || !slices.IsSorted(order) {
+		t.Errorf("%v entered at %v, want them in order at %v", order, entered, want)
+	}
+	if n := l.waiting.Load(); n != 0 {
+		t.Errorf("%d wait for ever", n)
+	}
+}
+
+// Whoever gives up during the rest, with the turn already theirs, passes it on.
+func TestATurnThatIsGivenUpIsPassedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := lane{turn: make(chan struct{}, 1), open: time.Now().Add(maxRest)}
+		impatient, giveUp := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- l.enter(impatient, time.Now) }()
+		synctest.Wait()
+		giveUp()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("who gives up gets %v, want %v", err, context.Canceled)
+		}
+		if err := l.enter(t.Context(), time.Now); err != nil { // it would wait for ever
+			t.Errorf("the next gets %v", err)
+		}
+	})
 }
 
 func TestPulse(t *testing.T) {

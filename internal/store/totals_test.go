@@ -42,9 +42,7 @@ func TestTotalsAgreeWithTheModel(t *testing.T) {
 			if n := len(w.store.totals.list); !w.few && (n == 0 || n > w.store.totals.max) {
 				t.Errorf("%d totals are kept, want 1 to %d", n, w.store.totals.max)
 			}
-			if err := w.store.Close(); err != nil {
-				t.Fatal(err)
-			}
+			w.close()
 		})
 	}
 }
@@ -53,9 +51,7 @@ func TestTotalsAgreeWithTheModel(t *testing.T) {
 // with an index that is damaged.
 func (w *world) reopen() {
 	w.t.Helper()
-	if err := w.store.Close(); err != nil {
-		w.t.Fatal(err)
-	}
+	w.close()
 	switch w.rnd.IntN(3) {
 	case 0:
 		w.loseDerived()
