@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // However a benchmark ends, the server that it started ends too.
@@ -59,11 +58,11 @@ func endBenchmark(t *testing.T, end func(*testing.T, *os.Process), unread bool) 
 	for said.Scan() && !strings.Contains(said.Text(), "ingest") {
 	}
 	data := filepath.Join(dir, "data")
-	for range 400 { // until the server has events
-		if files, err := filepath.Glob(filepath.Join(data, "wal", "wal-0*")); err == nil && len(files) > 0 {
-			break
-		}
-		time.Sleep(25 * time.Millisecond)
+	if !comes(func() bool { // the server has events
+		files, err := filepath.Glob(filepath.Join(data, "wal", "wal-0*"))
+		return err == nil && len(files) > 0
+	}) {
+		t.Fatal("its server stores nothing")
 	}
 	if code, said := check(data); code != exitFailed || !strings.Contains(said, "in use") {
 		t.Fatalf("before, check exits with %d: %s", code, said)
@@ -78,11 +77,7 @@ func endBenchmark(t *testing.T, end func(*testing.T, *os.Process), unread bool) 
 	if err := cmd.Wait(); err == nil || !errors.As(err, &exit) {
 		t.Errorf("it ended with %v, want a failure", err)
 	}
-	for range 400 {
-		if _, said := check(data); !strings.Contains(said, "in use") {
-			return
-		}
-		time.Sleep(25 * time.Millisecond)
+	if !comes(func() bool { _, said := check(data); return !strings.Contains(said, "in use") }) {
+		t.Error("its server still runs")
 	}
-	t.Error("its server still runs")
 }

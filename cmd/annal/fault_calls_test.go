@@ -151,12 +151,12 @@ func (s scene) failures(t *testing.T, strace, dir string) (all []failure) {
 // work stores the scene's batches. A batch that is refused is tried again for
 // as long as patience lasts. It returns how many refusals there were, and
 // whether the last batch was refused for good.
-func (s scene) work(t *testing.T, p *process, l *ledger, patience time.Duration) (refusals int, refused bool) {
+func (s scene) work(t *testing.T, p *process, l *ledger, while time.Duration) (refusals int, refused bool) {
 	t.Helper()
 	c := p.client(t, -1)
 	for i := range s.batches {
 		events := batch(fmt.Sprintf("work-%d", i), 50)
-		for until := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		for until := time.Now().Add(while); ; time.Sleep(50 * time.Millisecond) {
 			res, err := c.Append(t.Context(), events)
 			if err == nil {
 				l.note(events, res)
@@ -178,7 +178,7 @@ func (s scene) play(t *testing.T, strace, dir string, f failure) {
 	trace := filepath.Join(t.TempDir(), "trace")
 	l := s.prepare(t, dir)
 	p := launch{dir: dir, size: small, under: f.under(strace, dir, trace)}.start(t)
-	if p.waits(t) {
+	if p.ready(t) {
 		p.identify(t, dir)
 		s.serve(t, p, l, f)
 	} else {
@@ -203,25 +203,6 @@ func (s scene) play(t *testing.T, strace, dir string, f failure) {
 	}
 }
 
-// waits reports whether the server becomes ready rather than ends.
-func (p *process) waits(t *testing.T) bool {
-	t.Helper()
-	ended := make(chan struct{})
-	go func() { _ = p.cmd.Wait(); close(ended) }()
-	p.ended = ended
-	ready := make(chan error, 1)
-	go func() { ready <- waitReady(p.url) }()
-	select {
-	case err := <-ready:
-		if err != nil {
-			t.Fatalf("%v\n%s", err, p.output)
-		}
-		return true
-	case <-ended:
-		return false
-	}
-}
-
 // refused judges a server that did not start.
 func (s scene) refused(t *testing.T, p *process, f failure) {
 	t.Helper()
@@ -237,11 +218,7 @@ func (s scene) refused(t *testing.T, p *process, f failure) {
 // serve works with a server that started, and judges what it says.
 func (s scene) serve(t *testing.T, p *process, l *ledger, f failure) {
 	t.Helper()
-	patience := 10 * time.Second
-	if f.always {
-		patience = 400 * time.Millisecond
-	}
-	refusals, refused := s.work(t, p, l, patience)
+	refusals, refused := s.work(t, p, l, map[bool]time.Duration{false: patience, true: 400 * time.Millisecond}[f.always])
 	if refused && !f.always {
 		t.Errorf("writes are refused after the failure is over\n%s", p.output)
 	}

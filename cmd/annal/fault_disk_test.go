@@ -71,10 +71,7 @@ func (x trouble) run(t *testing.T) {
 		t.Errorf("reads are served, but ready answers %d", status)
 	}
 	end()
-	for until := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
-		err = store(n)
-	}
-	if err != nil {
+	if !comes(func() bool { err = store(n); return err == nil }) {
 		t.Fatalf("the trouble is over, but a write is answered with %v\n%s", err, p.output)
 	}
 	for i := range 7 {
@@ -251,14 +248,21 @@ func TestStandstillLosesNothing(t *testing.T) {
 		c := p.client(t, 100)
 		go func() { errs <- l.keepWriting(t, c, fmt.Sprint("w", w), done, &sent) }()
 	}
+	goesOn := func() {
+		t.Helper()
+		before := sent.Load()
+		if !comes(func() bool { return sent.Load() > before+1000 }) {
+			t.Error("nobody gets an answer any more")
+		}
+	}
 	stand := time.Duration(number(t, "ANNAL_STANDSTILL_SECONDS", 2)) * time.Second
 	for range 2 {
-		time.Sleep(300 * time.Millisecond)
+		goesOn()
 		p.signal(t, syscall.SIGSTOP)
 		time.Sleep(stand)
 		p.signal(t, syscall.SIGCONT)
 	}
-	time.Sleep(300 * time.Millisecond)
+	goesOn()
 	close(done)
 	for range cap(errs) {
 		if err := <-errs; err != nil {
@@ -266,13 +270,7 @@ func TestStandstillLosesNothing(t *testing.T) {
 		}
 	}
 	l.verify(t, p.client(t, -1))
-	for range 100 {
-		if tailed.Load() == sent.Load() {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if tailed.Load() != sent.Load() || sent.Load() == 0 {
+	if !comes(func() bool { return tailed.Load() >= sent.Load() }) || tailed.Load() != sent.Load() {
 		t.Errorf("the tail saw %d events of %d", tailed.Load(), sent.Load())
 	}
 	p.stop(t)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,19 +31,6 @@ func need(t *testing.T, program string) string {
 		t.Fatalf("%v: run scripts/deps, and put the folder that \"scripts/deps --bin\" prints into PATH", err)
 	}
 	return path
-}
-
-// end waits until the process ends by itself, and returns its exit code.
-func (p *process) end(t *testing.T) int {
-	t.Helper()
-	timer := time.AfterFunc(20*time.Second, func() { _ = p.cmd.Process.Kill() })
-	defer timer.Stop()
-	err := p.cmd.Wait()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return p.cmd.ProcessState.ExitCode()
 }
 
 // refuses starts a server that must end by itself with code 1, and say all of
@@ -98,27 +86,18 @@ func (p *process) metric(t *testing.T, name string) string {
 func (p *process) awaitMetric(t *testing.T, name, want string) {
 	t.Helper()
 	got := ""
-	for range 400 {
-		if got = p.metric(t, name); got == want {
-			return
-		}
-		time.Sleep(25 * time.Millisecond)
+	if !comes(func() bool { got = p.metric(t, name); return got == want }) {
+		t.Errorf("%s is %s, want %s", name, got, want)
 	}
-	t.Errorf("%s is %s, want %s", name, got, want)
 }
 
 // awaitSaid waits until the server's log holds one of some words.
 func (p *process) awaitSaid(t *testing.T, words ...string) {
 	t.Helper()
-	for range 400 {
-		for _, w := range words {
-			if strings.Contains(p.output.String(), w) {
-				return
-			}
-		}
-		time.Sleep(25 * time.Millisecond)
+	said := func(w string) bool { return strings.Contains(p.output.String(), w) }
+	if !comes(func() bool { return slices.ContainsFunc(words, said) }) {
+		t.Errorf("the server's log names none of %q\n%s", words, p.output)
 	}
-	t.Errorf("the server's log names none of %q\n%s", words, p.output)
 }
 
 // batch makes n events with ids of their own; the same name, the same events.
@@ -157,8 +136,6 @@ func refusal(t *testing.T, err error) *client.Error {
 	}
 	return r
 }
-
-func newLedger() *ledger { return &ledger{acked: map[string]annal.Receipt{}} }
 
 // fill starts a small server on an empty folder, stores n batches of 50 events,
 // and ends it as kill -9 does.

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -126,24 +125,22 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: ready")
 	}
-	ts.Check(waitReady(ts.Getenv("ANNAL_SERVER")))
+	url, err := ts.Getenv("ANNAL_SERVER"), error(nil)
+	if !comes(func() bool { err = askReady(url); return err == nil }) {
+		ts.Fatalf("%s is not ready: %v", url, err)
+	}
 }
 
-func waitReady(url string) error {
-	var last error
-	for range 200 {
-		resp, err := http.Get(url + "/v1/health/ready")
-		if err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
-			err = fmt.Errorf("it answers %s", resp.Status)
-		}
-		last = err
-		time.Sleep(50 * time.Millisecond)
+// askReady returns nil if the server is ready for requests.
+func askReady(url string) error {
+	resp, err := http.Get(url + "/v1/health/ready")
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("%s is not ready: %w", url, last)
+	if err := resp.Body.Close(); err != nil || resp.StatusCode == http.StatusOK {
+		return err
+	}
+	return fmt.Errorf("it answers %s", resp.Status)
 }
 
 // admin DIR takes the admin token of a data folder as ANNAL_TOKEN.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,13 +19,27 @@ import (
 	"annal/client"
 )
 
+// patience is how long a test waits for what must come. Whoever waits so long
+// waits for ever.
+const patience = 2 * time.Minute
+
+// comes waits until something holds, and reports whether it does in the end.
+func comes(holds func() bool) bool {
+	for until := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(until) {
+			return false
+		}
+	}
+	return true
+}
+
 // A process is "annal serve" in a process of its own.
 type process struct {
 	cmd    *exec.Cmd
-	url    string
+	url    string // once it is ready
 	token  string
 	output *lockedBuilder
-	ended  <-chan struct{} // closed when somebody else's Wait returned; nil: nobody else waits
+	ended  chan struct{} // closed when it has ended
 }
 
 func serve(t *testing.T, dir string) *process {
@@ -36,7 +51,7 @@ func serve(t *testing.T, dir string) *process {
 type launch struct {
 	dir     string
 	size    string   // of its files; "": full
-	address string   // "": a free one
+	address string   // "": one that the system picks
 	flags   []string // further ones of serve
 	under   []string // a command that runs annal as itself
 }
@@ -49,14 +64,12 @@ func (l launch) start(t *testing.T) *process {
 		t.Fatal(err)
 	}
 	if l.address == "" {
-		if l.address, err = freeAddress(); err != nil {
-			t.Fatal(err)
-		}
+		l.address = "127.0.0.1:0"
 	}
 	if l.size == "" {
 		l.size = full
 	}
-	p := &process{url: "http://" + l.address, output: &lockedBuilder{}}
+	p := &process{output: &lockedBuilder{}, ended: make(chan struct{})}
 	args := slices.Concat(l.under, []string{self, "serve", "--data", l.dir, "--listen", l.address}, l.flags)
 	p.cmd = exec.Command(args[0], args[1:]...)
 	p.cmd.Env = append(os.Environ(), asAnnal+"="+l.size)
@@ -64,6 +77,7 @@ func (l launch) start(t *testing.T) *process {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	go func() { _ = p.cmd.Wait(); close(p.ended) }() // how it ended is in its state
 	t.Cleanup(p.kill)
 	return p
 }
@@ -72,12 +86,44 @@ func (l launch) start(t *testing.T) *process {
 func (l launch) serve(t *testing.T) *process {
 	t.Helper()
 	p := l.start(t)
-	if err := waitReady(p.url); err != nil {
-		p.kill()
-		t.Fatalf("%v\n%s", err, p.output)
+	if !p.ready(t) {
+		t.Fatalf("the server does not start\n%s", p.output)
 	}
 	p.identify(t, l.dir)
 	return p
+}
+
+// listening finds the address in what a server says.
+var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
+
+// ready waits until the server answers, and reports false if it ends instead.
+func (p *process) ready(t *testing.T) bool {
+	t.Helper()
+	var said []string
+	if !comes(func() bool {
+		said = listening.FindStringSubmatch(p.output.String())
+		return said != nil || p.hasEnded()
+	}) {
+		t.Fatalf("the server neither listens nor ends\n%s", p.output)
+	}
+	if said == nil {
+		return false
+	}
+	p.url = said[1]
+	var err error
+	if !comes(func() bool { err = askReady(p.url); return err == nil || p.hasEnded() }) {
+		t.Fatalf("the server neither answers nor ends: %v\n%s", err, p.output)
+	}
+	return err == nil
+}
+
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
 }
 
 // identify takes the admin token of the data folder.
@@ -92,12 +138,8 @@ func (p *process) identify(t *testing.T, dir string) {
 
 // kill ends the process as kill -9 does, and waits for its end.
 func (p *process) kill() {
-	_ = p.cmd.Process.Kill()
-	if p.ended != nil {
-		<-p.ended
-		return
-	}
-	_ = p.cmd.Wait()
+	_ = p.cmd.Process.Kill() // it may have ended
+	<-p.ended
 }
 
 // stop ends it as a service manager does.
@@ -106,9 +148,18 @@ func (p *process) stop(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.cmd.Wait(); err != nil {
-		t.Errorf("the server ended with %v\n%s", err, p.output)
+	if code := p.end(t); code != exitDone {
+		t.Errorf("the server ended with %v, want %d\n%s", p.cmd.ProcessState, exitDone, p.output)
 	}
+}
+
+// end waits until the process ends by itself, and returns its exit code.
+func (p *process) end(t *testing.T) int {
+	t.Helper()
+	if !comes(p.hasEnded) {
+		t.Fatalf("the server does not end\n%s", p.output)
+	}
+	return p.cmd.ProcessState.ExitCode()
 }
 
 func (p *process) client(t *testing.T, retries int) *client.Client {
@@ -124,6 +175,15 @@ func (p *process) client(t *testing.T, retries int) *client.Client {
 type ledger struct {
 	mu    sync.Mutex
 	acked map[string]annal.Receipt // by event_id
+}
+
+func newLedger() *ledger { return &ledger{acked: map[string]annal.Receipt{}} }
+
+// size is how many events were acknowledged.
+func (l *ledger) size() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.acked)
 }
 
 // write appends batches until the server is gone. A batch without an answer is
@@ -198,10 +258,6 @@ func check(dir string) (code int, said string) {
 	return code, out.String()
 }
 
-// killings is how often the server is killed, each time at another moment,
-// unless ANNAL_KILLS says otherwise.
-const killings = 24
-
 // number is the number in an environment variable, or usual.
 func number(t *testing.T, variable string, usual int) int {
 	t.Helper()
@@ -214,49 +270,6 @@ func number(t *testing.T, variable string, usual int) int {
 		t.Fatalf("%s is %q, want a number from 1 on", variable, text)
 	}
 	return n
-}
-
-// However often the process is killed while clients write: after each start
-// every acknowledged event is there exactly once, what was sent again is not
-// doubled, and the folder is sound. Half of the lives are of servers with small
-// files, which are killed while they seal and switch files.
-func TestKillNineLosesNothing(t *testing.T) {
-	const life = 12 // kills that one folder lives through
-	kills := number(t, "ANNAL_KILLS", killings)
-	for n := 0; n < kills; n += life {
-		size := []string{small, full}[n/life%2]
-		t.Run(fmt.Sprintf("%s-%d", size, n), func(t *testing.T) {
-			killLoop(t, size, n, min(n+life, kills))
-		})
-	}
-}
-
-func killLoop(t *testing.T, size string, from, to int) {
-	dir := filepath.Join(t.TempDir(), "data")
-	l := &ledger{acked: map[string]annal.Receipt{}}
-	const writers = 4
-	var unanswered [writers][]annal.Event
-	for round := from; round < to; round++ {
-		p := launch{dir: dir, size: size}.serve(t)
-		l.verify(t, p.client(t, -1))
-		var wg sync.WaitGroup
-		for w := range writers {
-			c := p.client(t, -1)
-			wg.Go(func() { l.write(t, c, fmt.Sprintf("r%d-w%d", round, w), &unanswered[w]) })
-		}
-		time.Sleep(time.Duration(20+round*37%230) * time.Millisecond)
-		p.kill()
-		wg.Wait()
-		if code, said := check(dir); code != exitDone {
-			t.Fatalf("round %d: check exits with %d: %s", round, code, said)
-		}
-	}
-	p := launch{dir: dir, size: size}.serve(t)
-	l.verify(t, p.client(t, -1))
-	if len(l.acked) < to-from {
-		t.Errorf("only %d events were acknowledged; this proves little", len(l.acked))
-	}
-	p.stop(t)
 }
 
 // tail -f shows what is stored after it began, and what was newest before it,
@@ -316,11 +329,7 @@ func (l *lockedBuilder) String() string {
 
 func (l *lockedBuilder) await(t *testing.T, text string) {
 	t.Helper()
-	for range 200 {
-		if strings.Contains(l.String(), text) {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
+	if !comes(func() bool { return strings.Contains(l.String(), text) }) {
+		t.Fatalf("%s does not come; so far:\n%s", text, l.String())
 	}
-	t.Fatalf("%s does not come; so far:\n%s", text, l.String())
 }
