@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"annal/internal/annaltest"
 )
 
 // However a benchmark ends, the server that it started ends too.
@@ -58,7 +60,7 @@ func endBenchmark(t *testing.T, end func(*testing.T, *os.Process), unread bool) 
 	for said.Scan() && !strings.Contains(said.Text(), "ingest") {
 	}
 	data := filepath.Join(dir, "data")
-	if !comes(func() bool { // the server has events
+	if !annaltest.Comes(func() bool { // the server has events
 		files, err := filepath.Glob(filepath.Join(data, "wal", "wal-0*"))
 		return err == nil && len(files) > 0
 	}) {
@@ -77,7 +79,7 @@ func endBenchmark(t *testing.T, end func(*testing.T, *os.Process), unread bool) 
 	if err := cmd.Wait(); err == nil || !errors.As(err, &exit) {
 		t.Errorf("it ended with %v, want a failure", err)
 	}
-	if !comes(func() bool { _, said := check(data); return !strings.Contains(said, "in use") }) {
+	if !annaltest.Comes(func() bool { _, said := check(data); return !strings.Contains(said, "in use") }) {
 		t.Error("its server still runs")
 	}
 }

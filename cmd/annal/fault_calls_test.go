@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"annal/internal/annaltest"
 )
 
 // A failure is a system call on a file of the data folder that is made to fail.
@@ -149,7 +151,7 @@ func (s scene) failures(t *testing.T, strace, dir string) (all []failure) {
 }
 
 // work stores the scene's batches. A batch that is refused is tried again for
-// as long as patience lasts. It returns how many refusals there were, and
+// as long as annaltest.Patience lasts. It returns how many refusals there were, and
 // whether the last batch was refused for good.
 func (s scene) work(t *testing.T, p *process, l *ledger, while time.Duration) (refusals int, refused bool) {
 	t.Helper()
@@ -218,7 +220,7 @@ func (s scene) refused(t *testing.T, p *process, f failure) {
 // serve works with a server that started, and judges what it says.
 func (s scene) serve(t *testing.T, p *process, l *ledger, f failure) {
 	t.Helper()
-	refusals, refused := s.work(t, p, l, map[bool]time.Duration{false: patience, true: 400 * time.Millisecond}[f.always])
+	refusals, refused := s.work(t, p, l, map[bool]time.Duration{false: annaltest.Patience, true: 400 * time.Millisecond}[f.always])
 	if refused && !f.always {
 		t.Errorf("writes are refused after the failure is over\n%s", p.output)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"annal/client"
+	"annal/internal/annaltest"
 )
 
 // A trouble is something that keeps a disk from taking writes until it is over.
@@ -71,7 +72,7 @@ func (x trouble) run(t *testing.T) {
 		t.Errorf("reads are served, but ready answers %d", status)
 	}
 	end()
-	if !comes(func() bool { err = store(n); return err == nil }) {
+	if !annaltest.Comes(func() bool { err = store(n); return err == nil }) {
 		t.Fatalf("the trouble is over, but a write is answered with %v\n%s", err, p.output)
 	}
 	for i := range 7 {
@@ -251,7 +252,7 @@ func TestStandstillLosesNothing(t *testing.T) {
 	goesOn := func() {
 		t.Helper()
 		before := sent.Load()
-		if !comes(func() bool { return sent.Load() > before+1000 }) {
+		if !annaltest.Comes(func() bool { return sent.Load() > before+1000 }) {
 			t.Error("nobody gets an answer any more")
 		}
 	}
@@ -270,7 +271,7 @@ func TestStandstillLosesNothing(t *testing.T) {
 		}
 	}
 	l.verify(t, p.client(t, -1))
-	if !comes(func() bool { return tailed.Load() >= sent.Load() }) || tailed.Load() != sent.Load() {
+	if !annaltest.Comes(func() bool { return tailed.Load() >= sent.Load() }) || tailed.Load() != sent.Load() {
 		t.Errorf("the tail saw %d events of %d", tailed.Load(), sent.Load())
 	}
 	p.stop(t)

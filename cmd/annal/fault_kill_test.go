@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"annal"
+	"annal/internal/annaltest"
 )
 
 // killings is how often the server is killed, each time at another moment,
@@ -59,7 +60,7 @@ func killLoop(t *testing.T, size string, from, to int) {
 			c := p.client(t, -1)
 			wg.Go(func() { l.write(t, c, fmt.Sprintf("r%d-w%d", round, w), &unanswered[w]) })
 		}
-		if !comes(func() bool { return l.size() > before || t.Failed() }) {
+		if !annaltest.Comes(func() bool { return l.size() > before || t.Failed() }) {
 			t.Error("nothing is acknowledged; this proves nothing")
 		}
 		time.Sleep(time.Duration(round*37%230) * time.Millisecond)

@@ -236,7 +236,7 @@ func TestCrowdsAreBorne(t *testing.T) {
 		rate, time.Duration(c.slowest.Load()), c.scanned.Load(), c.tailed.Load())
 	p.checkResident(t)
 	d, g := 0, 0
-	if !comes(func() bool {
+	if !annaltest.Comes(func() bool {
 		d, g = p.holdings(t)
 		return d <= descriptors+16 && g <= goroutines+16 // a few connections of this test's own may rest
 	}) {
@@ -248,7 +248,7 @@ func TestCrowdsAreBorne(t *testing.T) {
 // await waits until enough was done of what somebody does.
 func (c *crowd) await(what string, done *atomic.Int64, enough int64) {
 	c.t.Helper()
-	if !comes(func() bool { return done.Load() >= enough }) {
+	if !annaltest.Comes(func() bool { return done.Load() >= enough }) {
 		c.t.Errorf("who %s is starved: it was done %d times, want %d", what, done.Load(), enough)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"annal"
 	"annal/client"
+	"annal/internal/annaltest"
 )
 
 // The faults that a server meets in the world: each test makes one happen to a
@@ -86,7 +87,7 @@ func (p *process) metric(t *testing.T, name string) string {
 func (p *process) awaitMetric(t *testing.T, name, want string) {
 	t.Helper()
 	got := ""
-	if !comes(func() bool { got = p.metric(t, name); return got == want }) {
+	if !annaltest.Comes(func() bool { got = p.metric(t, name); return got == want }) {
 		t.Errorf("%s is %s, want %s", name, got, want)
 	}
 }
@@ -95,7 +96,7 @@ func (p *process) awaitMetric(t *testing.T, name, want string) {
 func (p *process) awaitSaid(t *testing.T, words ...string) {
 	t.Helper()
 	said := func(w string) bool { return strings.Contains(p.output.String(), w) }
-	if !comes(func() bool { return slices.ContainsFunc(words, said) }) {
+	if !annaltest.Comes(func() bool { return slices.ContainsFunc(words, said) }) {
 		t.Errorf("the server's log names none of %q\n%s", words, p.output)
 	}
 }

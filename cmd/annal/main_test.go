@@ -126,7 +126,7 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: ready")
 	}
 	url, err := ts.Getenv("ANNAL_SERVER"), error(nil)
-	if !comes(func() bool { err = askReady(url); return err == nil }) {
+	if !annaltest.Comes(func() bool { err = askReady(url); return err == nil }) {
 		ts.Fatalf("%s is not ready: %v", url, err)
 	}
 }

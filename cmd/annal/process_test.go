@@ -17,21 +17,8 @@ import (
 
 	"annal"
 	"annal/client"
+	"annal/internal/annaltest"
 )
-
-// patience is how long a test waits for what must come. Whoever waits so long
-// waits for ever.
-const patience = 2 * time.Minute
-
-// comes waits until something holds, and reports whether it does in the end.
-func comes(holds func() bool) bool {
-	for until := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(until) {
-			return false
-		}
-	}
-	return true
-}
 
 // A process is "annal serve" in a process of its own.
 type process struct {
@@ -100,7 +87,7 @@ var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
 func (p *process) ready(t *testing.T) bool {
 	t.Helper()
 	var said []string
-	if !comes(func() bool {
+	if !annaltest.Comes(func() bool {
 		said = listening.FindStringSubmatch(p.output.String())
 		return said != nil || p.hasEnded()
 	}) {
@@ -111,7 +98,7 @@ func (p *process) ready(t *testing.T) bool {
 	}
 	p.url = said[1]
 	var err error
-	if !comes(func() bool { err = askReady(p.url); return err == nil || p.hasEnded() }) {
+	if !annaltest.Comes(func() bool { err = askReady(p.url); return err == nil || p.hasEnded() }) {
 		t.Fatalf("the server neither answers nor ends: %v\n%s", err, p.output)
 	}
 	return err == nil
@@ -156,7 +143,7 @@ func (p *process) stop(t *testing.T) {
 // end waits until the process ends by itself, and returns its exit code.
 func (p *process) end(t *testing.T) int {
 	t.Helper()
-	if !comes(p.hasEnded) {
+	if !annaltest.Comes(p.hasEnded) {
 		t.Fatalf("the server does not end\n%s", p.output)
 	}
 	return p.cmd.ProcessState.ExitCode()
@@ -329,7 +316,7 @@ func (l *lockedBuilder) String() string {
 
 func (l *lockedBuilder) await(t *testing.T, text string) {
 	t.Helper()
-	if !comes(func() bool { return strings.Contains(l.String(), text) }) {
+	if !annaltest.Comes(func() bool { return strings.Contains(l.String(), text) }) {
 		t.Fatalf("%s does not come; so far:\n%s", text, l.String())
 	}
 }

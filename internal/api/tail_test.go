@@ -3,16 +3,20 @@ package api
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"annal"
+	"annal/internal/annaltest"
 )
 
 // A follower is a client of a tail over a real connection.
@@ -31,7 +35,7 @@ func (w *world) serve() string {
 
 func follow(t *testing.T, server, query string, by token, header ...string) *follower {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), annaltest.Patience)
 	r, err := http.NewRequestWithContext(ctx, "GET", server+"/v1/events/tail"+query, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +64,16 @@ func (f *follower) next(prefix string) string {
 		if rest, ok := strings.CutPrefix(line, prefix); ok {
 			return strings.TrimSpace(rest)
 		}
+	}
+}
+
+// wantEnd reads on to the end of the stream, which must be orderly and come
+// before any further event.
+func (f *follower) wantEnd() {
+	f.t.Helper()
+	rest, err := io.ReadAll(f.in)
+	if err != nil || strings.Contains(string(rest), "id: ") {
+		f.t.Errorf("the stream goes on with %.200q and ends with %v, want its end", rest, err)
 	}
 }
 
@@ -118,9 +132,7 @@ func TestTailBeatsAndEndsWithItsToken(t *testing.T) {
 	f.next(": still here")
 	f.next(": still here")
 	revokeRoot(w)
-	if line := f.next("id: "); line != "" {
-		t.Errorf("after the token was revoked: %q", line)
-	}
+	f.wantEnd()
 }
 
 // A tail that is behind is told how far, and so is whoever runs the server.
@@ -141,13 +153,9 @@ func TestTailsSayHowFarTheyAre(t *testing.T) {
 		t.Errorf("%d tails, the last at %d, want 1 at 1", open, last)
 	}
 	f.resp.Body.Close()
-	for range 500 { // until the server has noticed
-		if tails.Open() == 0 && tails.Last(3) == 3 {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	if !annaltest.Comes(func() bool { return tails.Open() == 0 && tails.Last(3) == 3 }) {
+		t.Error("a tail that ended is still counted")
 	}
-	t.Error("a tail that ended is still counted")
 }
 
 // slow is a Reader whose tails get to the first position and no further.
@@ -175,13 +183,9 @@ func TestTailsAreBounded(t *testing.T) {
 		t.Errorf("the third tail gets %d %v, want 429", third.resp.StatusCode, third.resp.Header)
 	}
 	first.resp.Body.Close()
-	for range 200 { // until the server has noticed
-		if follow(t, at, "", acme).resp.StatusCode == 200 {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	if !annaltest.Comes(func() bool { return follow(t, at, "", acme).resp.StatusCode == 200 }) {
+		t.Error("the place of a tail that ended is not given away")
 	}
-	t.Error("the place of a tail that ended is not given away")
 }
 
 func TestTailEndsWhenTheServerCloses(t *testing.T) {
@@ -192,31 +196,31 @@ func TestTailEndsWhenTheServerCloses(t *testing.T) {
 	f := follow(t, w.serve(), "", w.of("acme"))
 	f.next(": annal")
 	close(closing)
-	if line := f.next("id: "); line != "" {
-		t.Errorf("after the close: %q", line)
-	}
+	f.wantEnd()
 }
 
+// A tail is cut once its reader has taken nothing for WriteStall, and no sooner.
 func TestSlowTailsAreCut(t *testing.T) {
-	w := newWorld(t)
-	w.cfg.WriteStall = 100 * time.Millisecond
-	observed := make(chan string, 1)
-	w.cfg.Observe = func(route string, status int, _ time.Duration) { observed <- fmt.Sprint(route, " ", status) }
-	w.restart()
-	big := event("read", "user:a", "p", 0)
-	big.Message = strings.Repeat("x", annal.Fields[annal.Message].Max)
-	for range 2000 { // more than the connection's buffers hold
-		w.put(big)
-	}
-	follow(t, w.serve(), "?position=0", w.of("acme"))
-	select {
-	case got := <-observed:
-		if got != "GET /v1/events/tail 200" {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		observed := make(chan string, 1)
+		w.cfg.Observe = func(route string, status int, _ time.Duration) { observed <- fmt.Sprint(route, " ", status) }
+		w.restart()
+		conn := w.dial("GET", "/v1/events/tail?position=0", w.of("acme"))
+		for i := range 5 { // slow, but it reads: in all longer than the limit
+			w.put(event("read", "user:a", "p", i))
+			time.Sleep(DefaultWriteStall - 1)
+			conn.drain()
+		}
+		w.put(event("read", "user:a", "p", 5))
+		began := time.Now()
+		if got := <-observed; got != "GET /v1/events/tail 200" {
 			t.Errorf("observed %q", got)
 		}
-	case <-time.After(15 * time.Second):
-		t.Error("a reader that does not read is not cut")
-	}
+		if took := time.Since(began); took != DefaultWriteStall {
+			t.Errorf("a reader that does not read is cut after %v, want %v", took, DefaultWriteStall)
+		}
+	})
 }
 
 func TestStreamThatBreaksIsNotTakenForWhole(t *testing.T) {
@@ -263,32 +267,65 @@ func (b breaking) Scan(ctx context.Context, q annal.Query, fn func(*annal.Event)
 	})
 }
 
+// The limit of a stream's reader is not one of what comes next on the connection,
+// however long that takes to come.
 func TestConnectionOutlivesItsStreams(t *testing.T) {
-	w := newWorld(t)
-	w.cfg.WriteStall = 50 * time.Millisecond
-	w.restart()
-	for i := range 700 { // more than one chunk
-		e := full()
-		e.EventID = fmt.Sprint("id-", i)
-		w.put(e)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for i := range 700 { // more than one chunk
+			e := full()
+			e.EventID = fmt.Sprint("id-", i)
+			w.put(e)
+		}
+		conn := w.dial("GET", "/v1/events", w.of("acme"), "Accept: text/csv")
+		in := bufio.NewReader(conn)
+		for range 3 {
+			resp, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := io.Copy(io.Discard, resp.Body); err != nil || n < 2*streamChunk {
+				t.Fatalf("%d bytes, %v", n, err)
+			}
+			time.Sleep(2 * DefaultWriteStall)
+			conn.ask("GET", "/v1/events", w.of("acme"), "Accept: text/csv")
+		}
+	})
+}
+
+// A rawConn is a connection in memory, of a test's own requests.
+type rawConn struct {
+	net.Conn
+	t *testing.T
+}
+
+// dial serves w in memory, for tests in a bubble, and asks.
+func (w *world) dial(method, path string, by token, header ...string) rawConn {
+	pipes := annaltest.NewPipes()
+	server := &http.Server{Handler: w.h}
+	go func() { _ = server.Serve(pipes) }() // until it is closed
+	c := rawConn{pipes.Dial(), w.t.(*testing.T)}
+	w.t.Cleanup(func() { _, _ = c.Close(), server.Close() })
+	c.ask(method, path, by, header...)
+	return c
+}
+
+// drain reads what there is.
+func (c rawConn) drain() {
+	c.t.Helper()
+	err := c.SetReadDeadline(time.Now().Add(1))
+	if err == nil {
+		_, err = io.Copy(io.Discard, c)
 	}
-	conn, err := net.Dial("tcp", strings.TrimPrefix(w.serve(), "http://"))
-	if err != nil {
-		t.Fatal(err)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.t.Fatalf("the connection ends with %v", err)
 	}
-	defer conn.Close()
-	in := bufio.NewReader(conn)
-	for range 3 {
-		if _, err := fmt.Fprintf(conn, "GET /v1/events HTTP/1.1\r\nHost: x\r\nAccept: text/csv\r\nAuthorization: Bearer %s\r\n\r\n", w.of("acme").secret); err != nil {
-			t.Fatal(err)
-		}
-		resp, err := http.ReadResponse(in, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n, err := io.Copy(io.Discard, resp.Body); err != nil || n < 2*streamChunk {
-			t.Fatalf("%d bytes, %v", n, err)
-		}
-		time.Sleep(2 * w.cfg.WriteStall)
+}
+
+func (c rawConn) ask(method, path string, by token, header ...string) {
+	c.t.Helper()
+	lines := append([]string{method + " " + path + " HTTP/1.1", "Host: x", "Authorization: Bearer " + by.secret}, header...)
+	if _, err := io.WriteString(c, strings.Join(lines, "\r\n")+"\r\n\r\n"); err != nil {
+		c.t.Fatal(err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 
 	"annal"
 	"annal/client"
+	"annal/internal/annaltest"
 	"annal/internal/server"
 )
 
@@ -29,11 +30,9 @@ type running struct {
 	stop       func() error // ends it as a signal would, and waits
 }
 
-// patience is how long a server waits for what a test does not make late, and a
-// test for what must come: whoever waits so long waits for ever.
-const patience = 2 * time.Minute
-
+// config has a server wait as long as tests do, for whatever none makes late.
 func config(dir string) server.Config {
+	const patience = annaltest.Patience
 	return server.Config{
 		Data: dir, Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", MaxConnections: 100, GCPercent: 100,
 		HeaderTimeout: patience, BodyTimeout: patience, StallTimeout: patience,
@@ -209,7 +208,7 @@ func TestSlowWritersAreCutOff(t *testing.T) {
 			_, err = io.WriteString(conn, " ")
 		}
 	})
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(annaltest.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
