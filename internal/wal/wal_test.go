@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"annal"
@@ -122,6 +123,58 @@ func TestAppendRefuses(t *testing.T) {
 	}
 	if err := l.Append(wal.Record{Position: 6, Count: 1}); !errors.Is(err, annal.ErrClosed) {
 		t.Errorf("closed: got %v, want ErrClosed", err)
+	}
+}
+
+// Whatever call fails, the file that it failed on gets no further record: what a
+// failed sync has left there, no later one makes good.
+func TestNoRecordFollowsAFailure(t *testing.T) {
+	disk := vfs.NewMem(1)
+	l, _, _, err := collect(config(disk), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := uint64(0)
+	put := func() error {
+		err := l.Append(wal.Record{Position: next, Count: 1}, []byte("x"))
+		if err == nil {
+			next++
+		}
+		return err
+	}
+	for range 2 {
+		for _, op := range []vfs.Op{vfs.OpWrite, vfs.OpSync} {
+			if err := put(); err != nil {
+				t.Fatal(err)
+			}
+			spoiled := ""
+			disk.Fail(func(o vfs.Op, name string) error {
+				if o == op && spoiled == "" {
+					spoiled = name
+					return syscall.EIO
+				}
+				return nil
+			})
+			if err := put(); !errors.Is(err, syscall.EIO) {
+				t.Fatalf("%s: got %v, want %v", op, err, syscall.EIO)
+			}
+			disk.Fail(func(o vfs.Op, name string) error {
+				if name == spoiled && (o == vfs.OpWrite || o == vfs.OpSync) {
+					t.Errorf("%s of %s, where a %s has failed", o, name, op)
+				}
+				return nil
+			})
+			if err := put(); err != nil {
+				t.Errorf("after the failing %s: %v", op, err)
+			}
+			disk.Fail(nil)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, got, damages, err := collect(config(disk), 0); len(got) != int(next) || len(damages) > 0 || err != nil {
+		t.Errorf("replay gives %d records, %v, %v; want %d", len(got), damages, err, next)
 	}
 }
 
