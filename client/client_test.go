@@ -15,10 +15,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"annal"
 	"annal/client"
 )
+
+// TestMain holds that clients leave no goroutine behind once their servers end.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // serve returns a client of a server that answers with handler, and the waits
 // that the client made (none of which takes time).
@@ -259,13 +263,19 @@ func TestAppendInputLeavesTheTimeToTheServer(t *testing.T) {
 	}
 }
 
+// Many may share a client: each gets the answer to its own request.
 func TestClientIsSafeForConcurrentUse(t *testing.T) {
-	c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, stored) })
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, `{"accepted":%s,"duplicates":0,"events":[]}`, strings.TrimSpace(string(body)))
+	})
 	var wg sync.WaitGroup
-	for range 8 {
+	for i := range 8 {
 		wg.Go(func() {
-			if _, err := c.AppendNDJSON(t.Context(), []byte("{}\n"), client.NewKey()); err != nil {
-				t.Error(err)
+			for n := i * 100; n < (i+1)*100; n++ {
+				if got, err := c.AppendNDJSON(t.Context(), fmt.Append(nil, n), client.NewKey()); err != nil || got.Accepted != n {
+					t.Errorf("request %d got the answer %d, %v", n, got.Accepted, err)
+				}
 			}
 		})
 	}
