@@ -15,9 +15,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"annal"
 	"annal/internal/annaltest"
 )
+
+// TestMain holds that neither tails nor anything else leaves a goroutine behind.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A follower is a client of a tail over a real connection.
 type follower struct {

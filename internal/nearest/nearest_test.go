@@ -26,18 +26,32 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// The distance is a metric, but for parts of names, which are all at 1.
+// The distance counts edits of a byte: it is a metric. Parts of names are all at
+// 1, wherever they stand.
 func TestDistance(t *testing.T) {
-	words := []string{"", "a", "ab", "ba", "abcd", "abxd", "xyz"}
+	for _, tt := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"from", "from", 0}, {"", "to", 2}, {"form", "from", 2}, {"listn", "listen", 1}, {"listeen", "listen", 1},
+		{"kitten", "sitting", 3}, {"saturday", "sunday", 3}, {"abcd", "abxd", 1}, {"path", "resource.path", 1}, {"actor", "actor.id", 1},
+	} {
+		if got := distance(tt.a, tt.b); got != tt.want {
+			t.Errorf("distance(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+	words := []string{"aaaa", "abab", "baba", "abcd", "abxd", "dcba", "xyzx"} // none is part of another
 	for _, a := range words {
 		for _, b := range words {
 			d := distance(a, b)
 			if (d == 0) != (a == b) || d != distance(b, a) || d > max(len(a), len(b)) {
 				t.Errorf("distance(%q, %q) = %d, back %d", a, b, d, distance(b, a))
 			}
+			for _, c := range words {
+				if detour := distance(a, c) + distance(c, b); detour < d {
+					t.Errorf("%q to %q is %d, but %d by way of %q", a, b, d, detour, c)
+				}
+			}
 		}
-	}
-	if d := distance("path", "resource.path"); d != 1 {
-		t.Errorf("a part is at %d, want 1", d)
 	}
 }

@@ -169,10 +169,15 @@ func TestTailsDoNotHoldUpAShutdown(t *testing.T) {
 
 func TestSecondServerOnAFolderIsRefused(t *testing.T) {
 	dir := t.TempDir()
-	start(t, config(dir), nil)
+	first := start(t, config(dir), nil)
 	if s, err := server.Open(config(dir), server.Deps{}); err == nil {
 		_ = s.Close()
 		t.Error("two servers opened one folder")
+	} else if !strings.Contains(err.Error(), filepath.Join(dir, "LOCK")) {
+		t.Errorf("got %v, want an error that names the lock", err)
+	}
+	if _, err := first.client(t, -1).Append(t.Context(), []annal.Event{event("undisturbed")}); err != nil {
+		t.Errorf("the first server: %v", err)
 	}
 }
 
