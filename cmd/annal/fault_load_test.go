@@ -289,8 +289,8 @@ func TestHostileDataIsBorne(t *testing.T) {
 	one := func(member string) func(int) string {
 		return func(i int) string { return `{"action":"read",` + fmt.Sprintf(member, i) + `}` }
 	}
-	send(20_000*times, one(`"actor":{"id":"user:crowd"},"tenant":"tenant-%d"`))
-	count("one event in each tenant", client.Query{Where: map[annal.Field][]string{annal.ActorID: {"user:crowd"}}}, 20_000*times)
+	send(100_000*times, one(`"actor":{"id":"user:crowd"},"tenant":"tenant-%d"`))
+	count("one event in each tenant", client.Query{Where: map[annal.Field][]string{annal.ActorID: {"user:crowd"}}}, 100_000*times)
 	count("one of many tenants", client.Query{Where: map[annal.Field][]string{annal.Tenant: {"tenant-77"}}}, 1)
 	send(200_000*times, one(`"actor":{"id":"user:%d"},"tenant":"whale"`))
 	count("one of many identities", client.Query{Where: map[annal.Field][]string{annal.ActorID: {"user:4711"}}}, 1)
