@@ -282,18 +282,23 @@ func TestConnectionOutlivesItsStreams(t *testing.T) {
 			e.EventID = fmt.Sprint("id-", i)
 			w.put(e)
 		}
-		conn := w.dial("GET", "/v1/events", w.of("acme"), "Accept: text/csv")
+		acme := w.of("acme")
+		const stream, page = "Accept: text/csv", "Accept: application/json"
+		conn := w.dial("GET", "/v1/events", acme, stream)
 		in := bufio.NewReader(conn)
-		for range 3 {
+		for _, next := range []string{page, stream, page} {
 			resp, err := http.ReadResponse(in, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n, err := io.Copy(io.Discard, resp.Body); err != nil || n < 2*streamChunk {
+			if n, err := io.Copy(io.Discard, resp.Body); err != nil || n < 2*streamChunk && next == page {
 				t.Fatalf("%d bytes, %v", n, err)
 			}
 			time.Sleep(2 * DefaultWriteStall)
-			conn.ask("GET", "/v1/events", w.of("acme"), "Accept: text/csv")
+			conn.ask("GET", "/v1/events", acme, next)
+		}
+		if _, err := http.ReadResponse(in, nil); err != nil {
+			t.Fatal(err)
 		}
 	})
 }
