@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -182,51 +183,108 @@ func flip(t *testing.T, cfg Config, path string, whole []byte, at int, want map[
 func TestFilesCutEmptiedSwappedOrMissing(t *testing.T) {
 	cfg, want := damagedLog(t)
 	other, _ := damagedLog(t)
-	segs, err := filepath.Glob(filepath.Join(cfg.Dir, segmentDir, "*"))
-	if err != nil || len(segs) < 4 {
-		t.Fatalf("segments: %v, %v", segs, err)
-	}
-	for _, path := range append(segs, filepath.Join(cfg.Dir, manifestFile)) {
-		rel, _ := filepath.Rel(cfg.Dir, path)
-		for name, spoil := range map[string]func(file string) error{
-			"cut":     func(f string) error { return os.Truncate(f, int64(len(f)*3)) },
-			"emptied": func(f string) error { return os.Truncate(f, 0) },
-			"missing": os.Remove,
-			"foreign": func(f string) error {
-				b, err := os.ReadFile(filepath.Join(other.Dir, rel))
-				if err != nil {
-					return os.WriteFile(f, []byte("something else"), 0o600)
-				}
-				return os.WriteFile(f, b, 0o600)
-			},
-		} {
-			if rel == manifestFile && name == "foreign" {
-				continue // two logs with the same history have the same manifest
-			}
-			t.Run(rel+" "+name, func(t *testing.T) {
-				cfg := copyLog(t, cfg)
-				if err := spoil(filepath.Join(cfg.Dir, rel)); err != nil {
+	for _, rel := range append(segmentFiles(t, cfg), manifestFile) {
+		for name, spoil := range map[string]func(t *testing.T, file string){
+			"cut to a few bytes": func(t *testing.T, f string) { edit(t, f, func(b []byte) []byte { return b[:20] }) },
+			"cut in half":        func(t *testing.T, f string) { edit(t, f, func(b []byte) []byte { return b[:len(b)/2] }) },
+			"cut by a byte":      func(t *testing.T, f string) { edit(t, f, func(b []byte) []byte { return b[:len(b)-1] }) },
+			"longer by a byte":   func(t *testing.T, f string) { edit(t, f, func(b []byte) []byte { return append(b, 0) }) },
+			"emptied":            func(t *testing.T, f string) { edit(t, f, func([]byte) []byte { return nil }) },
+			"missing": func(t *testing.T, f string) {
+				if err := os.Remove(f); err != nil {
 					t.Fatal(err)
 				}
-				if r, err := Check(cfg); err != nil || len(r.Problems) == 0 {
-					t.Errorf("check finds %v, %v", r.Problems, err)
+			},
+			"another log's": func(t *testing.T, f string) {
+				edit(t, f, func([]byte) []byte { return contents(t, filepath.Join(other.Dir, rel)) })
+			},
+			"its neighbour's": func(t *testing.T, f string) {
+				edit(t, f, func([]byte) []byte { return contents(t, filepath.Join(cfg.Dir, neighbour(t, cfg, rel))) })
+			},
+			"its neighbour's, as is the other of the segment": func(t *testing.T, f string) {
+				for _, suffix := range []string{segment.ColSuffix, segment.IdxSuffix} {
+					of := strings.TrimSuffix(rel, filepath.Ext(rel)) + suffix
+					edit(t, strings.TrimSuffix(f, filepath.Ext(f))+suffix, func([]byte) []byte { return contents(t, filepath.Join(cfg.Dir, neighbour(t, cfg, of))) })
 				}
-				s, err := Open(cfg)
-				if err != nil {
-					t.Fatalf("open: %v", err)
+			},
+			"swapped with its neighbour": func(t *testing.T, f string) {
+				next := neighbour(t, cfg, rel)
+				edit(t, f, func([]byte) []byte { return contents(t, filepath.Join(cfg.Dir, next)) })
+				edit(t, filepath.Join(strings.TrimSuffix(f, rel), next), func([]byte) []byte { return contents(t, filepath.Join(cfg.Dir, rel)) })
+			},
+		} {
+			if rel == manifestFile && (strings.Contains(name, "neighbour") || name == "another log's") {
+				continue // it has none, and two logs with the same history have the same manifest
+			}
+			t.Run(rel+" "+name, func(t *testing.T) {
+				cfg, rel := copyLog(t, cfg), rel
+				spoil(t, filepath.Join(cfg.Dir, rel))
+				if strings.Contains(name, "the other of the segment") {
+					rel = strings.TrimSuffix(rel, filepath.Ext(rel)) + segment.ColSuffix // of both, it is what matters
 				}
-				defer s.Close()
-				lost := len(s.Stats().Lost) > 0
-				if derived := !strings.HasSuffix(rel, segment.ColSuffix); derived && lost {
-					t.Errorf("%s can be made again, but segments were set aside: %v", rel, s.Stats().Lost)
-				} else if newest := strings.Contains(rel, "900-"); !derived && lost == newest {
-					t.Errorf("%s is gone, and it was set aside %v; the write-ahead log has the newest alone", rel, lost)
-				}
-				if errs := askAll(t, s, want, !lost); errs > 0 {
-					t.Errorf("%d questions failed", errs)
-				}
+				judgeSpoiled(t, cfg, rel, want, strings.HasPrefix(name, "swapped"))
 			})
 		}
+	}
+}
+
+// judgeSpoiled opens a log of which a file, or two of its kind, are not as they
+// were.
+func judgeSpoiled(t *testing.T, cfg Config, rel string, want map[string]annal.Event, two bool) {
+	t.Helper()
+	if r, err := Check(cfg); err != nil || len(r.Problems) == 0 {
+		t.Errorf("check finds %v, %v", r.Problems, err)
+	}
+	s, err := Open(cfg)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	defer s.Close()
+	lost := len(s.Stats().Lost) > 0
+	newest := strings.Contains(rel, "900-") && !two || strings.Contains(rel, "600-") && two
+	if derived := !strings.HasSuffix(rel, segment.ColSuffix); derived && lost {
+		t.Errorf("%s can be made again, but segments were set aside: %v", rel, s.Stats().Lost)
+	} else if !derived && lost == newest {
+		t.Errorf("%s is gone, and it was set aside %v; the write-ahead log has the newest alone", rel, lost)
+	}
+	if errs := askAll(t, s, want, !lost); errs > 0 {
+		t.Errorf("%d questions failed", errs)
+	}
+}
+
+// segmentFiles lists the files of a log's segments, below its folder.
+func segmentFiles(t *testing.T, cfg Config) (names []string) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(cfg.Dir, segmentDir, "*"))
+	if err != nil || len(found) < 4 {
+		t.Fatalf("segments: %v, %v", found, err)
+	}
+	for _, f := range found {
+		names = append(names, strings.TrimPrefix(f, cfg.Dir+"/"))
+	}
+	return names
+}
+
+// neighbour is the next file of the same kind, or the first.
+func neighbour(t *testing.T, cfg Config, rel string) string {
+	t.Helper()
+	like := slices.DeleteFunc(segmentFiles(t, cfg), func(f string) bool { return filepath.Ext(f) != filepath.Ext(rel) })
+	return like[(slices.Index(like, rel)+1)%len(like)]
+}
+
+func contents(t *testing.T, file string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func edit(t *testing.T, file string, change func([]byte) []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, change(contents(t, file)), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 
