@@ -16,6 +16,7 @@ import (
 // A manifest says which segments make up the log, and what the next numbers
 // are. The write-ahead log holds everything from Next on.
 type manifest struct {
+	LogID    hex16             `json:"log_id,omitzero"` // zero: of a version that did not note it
 	Segments []segmentEntry    `json:"segments"`        // by position
 	Next     uint64            `json:"next"`            // first position not in a segment
 	Seqs     map[string]uint64 `json:"seqs"`            // next Seq of each tenant at Next
@@ -65,16 +66,20 @@ func (s *Store) openManifest() (manifest, error) {
 	return m, writeState(s.fs, s.path(manifestFile), m)
 }
 
-// readManifest reads the manifest. One that is impossible is damaged, whatever
-// its checksum says.
+// readManifest reads the manifest. One that is impossible, or another log's, is
+// damaged, whatever its checksum says.
 func (s *Store) readManifest() (manifest, error) {
 	m := manifest{Seqs: map[string]uint64{}}
 	if err := readState(s.fs, s.path(manifestFile), &m); err != nil {
 		return m, err
 	}
-	if !m.possible() {
+	switch {
+	case !m.possible():
 		return m, &DamageError{File: s.path(manifestFile), Problem: "it contradicts itself"}
+	case m.LogID != (hex16{}) && m.LogID != s.identity.LogID:
+		return m, &DamageError{File: s.path(manifestFile), Problem: "it is another log's"}
 	}
+	m.LogID = s.identity.LogID
 	return m, nil
 }
 
@@ -98,7 +103,7 @@ func (m *manifest) possible() bool {
 }
 
 func (s *Store) rebuildManifest() (manifest, error) {
-	m := manifest{Seqs: map[string]uint64{}}
+	m := manifest{LogID: s.identity.LogID, Seqs: map[string]uint64{}}
 	names, err := s.fs.List(s.path(segmentDir))
 	if err != nil {
 		return m, err
