@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -37,11 +38,20 @@ func visitors() map[string]visitor {
 	}
 }
 
-// Whatever clients were doing when they vanished, none of the server's goroutines,
-// and none of the files in its folder, stays behind.
+// Whatever clients were doing when they vanished, nothing that the server did for
+// them goes on; and once it ends too, none of its goroutines, and none of the
+// files in its folder, stays behind.
 func TestNothingOfAServerStaysBehind(t *testing.T) {
-	visit(t, config(t.TempDir()), func(s *running, vanish func()) {
+	visit(t, config(t.TempDir()), func(s *running, idle int, vanish func()) {
 		vanish()
+		left := 0
+		if !annaltest.Comes(func() bool {
+			s.transport.CloseIdleConnections()
+			left = runtime.NumGoroutine()
+			return left <= idle
+		}) {
+			t.Errorf("%d goroutines go on without clients, of %d before they came", left, idle)
+		}
 		if err := s.stop(); err != nil {
 			t.Error(err)
 		}
@@ -53,7 +63,7 @@ func TestNothingOfAServerStaysBehind(t *testing.T) {
 func TestNothingStaysBehindOfWhoeverIsCutOff(t *testing.T) {
 	cfg := config(t.TempDir())
 	cfg.ShutdownTimeout = 300 * time.Millisecond
-	visit(t, cfg, func(s *running, vanish func()) {
+	visit(t, cfg, func(s *running, _ int, vanish func()) {
 		if err := s.stop(); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want that requests were cut off", err)
 		}
@@ -61,14 +71,16 @@ func TestNothingStaysBehindOfWhoeverIsCutOff(t *testing.T) {
 	})
 }
 
-// visit has clients of all kinds use a server until it, or they, end.
-func visit(t *testing.T, cfg server.Config, end func(s *running, vanish func())) {
+// visit has clients of all kinds use a server until it, or they, end. Without
+// them it has so many goroutines, about: it is idle.
+func visit(t *testing.T, cfg server.Config, end func(s *running, idle int, vanish func())) {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	s := startWith(t, cfg, server.Deps{SegmentRows: 500})
 	if _, err := s.client(t, -1).Append(t.Context(), []annal.Event{event("first")}); err != nil {
 		t.Fatal(err)
 	}
+	idle := runtime.NumGoroutine()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	const of = 5 // each kind of visitor
@@ -83,7 +95,7 @@ func visit(t *testing.T, cfg server.Config, end func(s *running, vanish func()))
 	if open, err := annaltest.OpenIn(cfg.Data); err != nil || len(open) == 0 {
 		t.Fatalf("a server that runs has %q open, %v; this proves nothing", open, err)
 	}
-	end(s, func() { cancel(); visiting.Wait() })
+	end(s, idle, func() { cancel(); visiting.Wait() })
 	goleak.VerifyNone(t, before)
 	if left, err := annaltest.OpenIn(cfg.Data); err != nil || len(left) > 0 {
 		t.Errorf("files are still open or mapped: %q, %v", left, err)

@@ -28,6 +28,7 @@ import (
 type running struct {
 	url, token string
 	stop       func() error // ends it as a signal would, and waits
+	transport  *http.Transport
 }
 
 // config has a server wait as long as tests do, for whatever none makes late.
@@ -64,12 +65,12 @@ func startWith(t *testing.T, cfg server.Config, deps server.Deps) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &running{url: "http://" + s.Address(), token: strings.TrimSpace(string(token)), stop: stop}
+	return &running{url: "http://" + s.Address(), token: strings.TrimSpace(string(token)), stop: stop, transport: &http.Transport{}}
 }
 
 func (r *running) client(t *testing.T, retries int) *client.Client {
 	t.Helper()
-	c, err := client.New(client.Config{Server: r.url, Token: r.token, Retries: retries})
+	c, err := client.New(client.Config{Server: r.url, Token: r.token, Retries: retries, HTTP: &http.Client{Transport: r.transport}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -188,13 +189,40 @@ func TestPowerCutAtAnyOperation(t *testing.T) {
 	}
 }
 
+// A fault is what a disk does instead of an operation.
+type fault struct {
+	name string
+	op   vfs.Op
+	err  error
+}
+
+// refusedWhile expects that a write is refused during a fault, and reads are not.
+func refusedWhile(t *testing.T, disk *vfs.Mem, s *Store, w *witness, fault fault) {
+	t.Helper()
+	disk.Fail(func(op vfs.Op, _ string) error {
+		if op == fault.op || op == vfs.OpCreate {
+			return fault.err
+		}
+		return nil
+	})
+	defer disk.Fail(nil)
+	if err := w.append(s, w.next()); !errors.Is(err, annal.ErrUnavailable) {
+		t.Fatalf("%s: append: %v, want ErrUnavailable", fault.name, err)
+	}
+	if s.Stats().Alarm == "" {
+		t.Errorf("%s: no alarm", fault.name)
+	}
+	w.verify(s)
+}
+
 // TestWritesResumeWhenTheDiskDoes fills the disk: writes are refused, reads go
 // on, and writes go on by themselves once there is room.
 func TestWritesResumeWhenTheDiskDoes(t *testing.T) {
 	disk := vfs.NewMem(1)
-	now := time.Unix(1_700_000_000, 0)
+	var late atomic.Int64 // s; stages of the store look at the clock too
+	pass := func() { late.Add(1) }
 	cfg := crashConfig(disk)
-	cfg.Now = func() time.Time { return now }
+	cfg.Now = func() time.Time { return time.Unix(1_700_000_000+late.Load(), 0) }
 	s, err := Open(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -205,34 +233,25 @@ func TestWritesResumeWhenTheDiskDoes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, fault := range []struct {
-		name string
-		op   vfs.Op
-		err  error
-	}{{"a full disk", vfs.OpWrite, syscall.ENOSPC}, {"a failing sync", vfs.OpSync, syscall.EIO}} {
-		disk.Fail(func(op vfs.Op, _ string) error {
-			if op == fault.op || op == vfs.OpCreate {
-				return fault.err
+	for range 20 { // so that some batches begin a new memtable
+		for _, fault := range []fault{{"a full disk", vfs.OpWrite, syscall.ENOSPC}, {"a failing sync", vfs.OpSync, syscall.EIO}} {
+			refusedWhile(t, disk, s, w, fault)
+			var err error
+			if !annaltest.Comes(func() bool { // what could not be sealed is sealed first
+				pass()
+				err = w.append(s, w.next())
+				return !errors.Is(err, annal.ErrUnavailable)
+			}) || err != nil {
+				t.Fatalf("%s is over: append: %v", fault.name, err)
 			}
-			return nil
-		})
-		err := w.append(s, w.next())
-		if !errors.Is(err, annal.ErrUnavailable) {
-			t.Fatalf("%s: append: %v, want ErrUnavailable", fault.name, err)
+			if a := s.Stats().Alarm; a != "" {
+				t.Errorf("%s is over: alarm %q stays", fault.name, a)
+			}
+			w.verify(s)
 		}
-		if s.Stats().Alarm == "" {
-			t.Errorf("%s: no alarm", fault.name)
-		}
-		w.verify(s)
-		disk.Fail(nil)
-		now = now.Add(time.Second)
-		if err := w.append(s, w.next()); err != nil {
-			t.Fatalf("%s is over: append: %v", fault.name, err)
-		}
-		if a := s.Stats().Alarm; a != "" {
-			t.Errorf("%s is over: alarm %q stays", fault.name, a)
-		}
-		w.verify(s)
+	}
+	if n := s.Stats().Segments; n < 3 {
+		t.Errorf("%d segments were sealed; this proves little", n)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
