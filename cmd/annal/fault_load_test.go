@@ -281,9 +281,17 @@ func TestHostileDataIsBorne(t *testing.T) {
 			t.Errorf("%s: %d events come back, want %d; %v", name, out, want, err)
 		}
 	}
-	for _, deep := range []string{strings.Repeat("[", 1<<20), strings.Repeat(`{"a":`, 200_000), `{"extra":` + strings.Repeat("[", 500_000) + strings.Repeat("]", 500_000) + "}"} {
+	const half = 1 << 19 // of a megabyte
+	for name, deep := range map[string]string{
+		"arrays": strings.Repeat("[", half) + strings.Repeat("]", half), "objects": strings.Repeat(`{"a":`, half/3) + "1" + strings.Repeat("}", half/3),
+		"arrays that never end": strings.Repeat("[", 2*half), "objects that never end": strings.Repeat(`{"a":`, 2*half/5),
+	} {
+		body := `{"action":"read","actor":{"id":"user:a"},"extra":{"a":` + deep + `}}` // nothing else is wrong with it
+		if _, err := c.AppendNDJSON(t.Context(), []byte(body), ""); err == nil || !strings.Contains(err.Error(), "answered 4") || !strings.Contains(err.Error(), "nests too deeply") {
+			t.Errorf("a megabyte of nested %s: got %v, want a refusal for it", name, err)
+		}
 		if _, err := c.AppendNDJSON(t.Context(), []byte(deep), ""); err == nil || !strings.Contains(err.Error(), "answered 4") {
-			t.Errorf("a megabyte of nesting: got %v, want a refusal", err)
+			t.Errorf("a megabyte of nested %s and nothing else: got %v, want a refusal", name, err)
 		}
 	}
 	one := func(member string) func(int) string {
