@@ -14,11 +14,21 @@ var (
 	ErrUnavailable = errors.New("the log cannot be written to at present")
 	// ErrClosed: the log is shut.
 	ErrClosed = errors.New("the log is closed")
+	// ErrBusy: there are as many questions, or as much of them is held in memory,
+	// as is allowed.
+	ErrBusy = errors.New("the server has as much to do as it may; try again later")
 	// ErrDamaged: what is asked for needs a part of the log that is damaged.
 	ErrDamaged = errors.New("a part of the log that this needs is damaged")
 	// ErrTooCostly: a query ran into its deadline or its memory bound.
 	ErrTooCostly = errors.New("the query needs more time or memory than is allowed; narrow its times or filters")
 )
+
+// A Pause, in place of an error, is how the fn of a scan has it wait until Ready is
+// closed: the scan then does not hold up others.
+type Pause struct{ Ready <-chan struct{} }
+
+// Error says what it is.
+func (*Pause) Error() string { return "the scan shall wait" }
 
 // A Problem is one thing wrong with an input.
 type Problem struct {

@@ -5,6 +5,7 @@ package annaltest
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -252,6 +253,10 @@ func (m *Model) Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) e
 	for i := 0; err == nil && i < len(page.Events); i++ {
 		if err = ctx.Err(); err == nil {
 			err = fn(&page.Events[i])
+		}
+		if pause := (*annal.Pause)(nil); errors.As(err, &pause) {
+			<-pause.Ready
+			err = nil
 		}
 	}
 	return err

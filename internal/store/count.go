@@ -13,7 +13,7 @@ func (v *view) count(ctx context.Context, p *plan) (uint64, error) {
 	if p.empty() {
 		return 0, nil
 	}
-	w := &watch{ctx: ctx, store: p.store}
+	w := p.watch(ctx)
 	total := uint64(0)
 	for _, seg := range v.segs {
 		n, err := seg.count(w, p)

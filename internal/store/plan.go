@@ -13,6 +13,7 @@ import (
 // A plan is a query in the form that parts of the log are asked in.
 type plan struct {
 	store   *Store
+	turn    *turn    // of who asks; nil: it needs none
 	tenants []string // each once, by name; nil: all
 	minKey  int64    // minKey ≤ time key ≤ maxKey
 	maxKey  int64
@@ -335,19 +336,25 @@ func (s *codeSet) each(fn func(c uint32)) {
 type watch struct {
 	ctx   context.Context
 	store *Store
+	turn  *turn // nil: it needs none
 	count int
+}
+
+// watch returns a watch over what p does for ctx.
+func (p *plan) watch(ctx context.Context) *watch {
+	return &watch{ctx: ctx, store: p.store, turn: p.turn}
 }
 
 // rowsPerLook is how many rows a query handles between looks at its context.
 const rowsPerLook = 1 << 15
 
 // add counts n rows and returns the context's error once it has ended. On the
-// same occasions it gives back what the query made resident.
+// same occasions it gives back what the query made resident, and lets others work.
 func (w *watch) add(n int) error {
 	if w.count += n; w.count < rowsPerLook {
 		return nil
 	}
 	w.count = 0
 	w.store.relieve()
-	return w.ctx.Err()
+	return w.turn.pass(w.ctx)
 }

@@ -2,12 +2,10 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"annal"
-	"annal/internal/segment"
 )
 
 // Search answers one page of q. Its events keep nothing of the store alive, and
@@ -23,11 +21,11 @@ func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
 		limit = annal.MaxPage
 	}
 	var page annal.Page
-	err := s.again(&q, func(v *view, p *plan) error {
+	err := s.again(ctx, &q, func(v *view, p *plan) error {
 		page = annal.Page{Below: p.below}
 		hits, more := make([]hit, 0, min(limit, usualPage)), false
 		skip := q.Offset
-		err := walk(&watch{ctx: ctx, store: s}, v.runs(p), q.Oldest, func(r *run) (bool, error) {
+		err := walk(p.watch(ctx), v.runs(p), q.Oldest, func(r *run) (bool, error) {
 			if skip > 0 {
 				skip--
 				return true, nil
@@ -50,52 +48,12 @@ func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
 		}
 		all := q
 		all.After = nil
-		page.Total, err = v.count(ctx, s.plan(&all, p.below))
+		total := s.plan(&all, p.below)
+		total.turn = p.turn
+		page.Total, err = v.count(ctx, total)
 		return err
 	})
 	return page, err
-}
-
-// Scan calls fn with every event that q selects, in q's order, to q.Limit if
-// that is not 0. The event and its strings are lent for the call
-// only; like those of a page it has no salt.
-func (s *Store) Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) error) error {
-	limit, offset := q.Limit, q.Offset
-	q.Limit, q.Offset = 0, 0
-	if err := checkQuery(&q); err != nil {
-		return err
-	}
-	n := 0
-	scan := func(v *view, p *plan) error {
-		code := s.ids.Get().(*idCode)
-		defer s.ids.Put(code)
-		var e annal.Event
-		var last annal.Mark
-		defer func() { // should damage be repaired, go on behind the last event
-			if q.Below = p.below; n > 0 {
-				q.After = &last
-			}
-		}()
-		return walk(&watch{ctx: ctx, store: s}, v.runs(p), q.Oldest, func(r *run) (bool, error) {
-			if n >= offset {
-				r.lend(code, &e)
-			}
-			last = annal.Mark{Time: r.key, Position: r.place()}
-			if n++; n <= offset {
-				return true, nil
-			}
-			return limit == 0 || n < offset+limit, fn(&e)
-		})
-	}
-	healed, err := s.read(&q, scan)
-	for range maxRepairs {
-		var d *segment.DamageError
-		if !healed || n > 0 && errors.As(err, &d) && d.Lately { // events may have been passed over
-			break
-		}
-		healed, err = s.read(&q, scan)
-	}
-	return err
 }
 
 // Event returns the event with this id, if it is one of tenants' (nil: any).
@@ -107,7 +65,7 @@ func (s *Store) Event(ctx context.Context, tenants []string, id annal.ID) (annal
 		return annal.Event{}, annal.ErrNotFound
 	}
 	var e annal.Event
-	err := s.again(&annal.Query{}, func(v *view, _ *plan) error {
+	err := s.again(ctx, &annal.Query{}, func(v *view, _ *plan) error {
 		found, err := v.event(position, &e)
 		if err == nil && !found {
 			err = s.unheld(position, id)
@@ -150,22 +108,31 @@ func hasTenant(tenants []string, t string) bool {
 }
 
 // read runs fn over a view for q, guarded against damaged files.
-func (s *Store) read(q *annal.Query, fn func(*view, *plan) error) (healed bool, err error) {
+func (s *Store) read(ctx context.Context, q *annal.Query, fn func(*view, *plan) error) (healed bool, err error) {
+	turn, err := s.turns.begin(ctx, q.Text != "")
+	if err != nil {
+		return false, err
+	}
+	defer turn.end()
 	end := s.applied.Load() // before the view, so that the view holds all below it
 	v := s.acquire()
 	defer s.release(v)
-	return s.guarded(v, func() error { return fn(v, s.plan(q, end)) })
+	return s.guarded(v, func() error {
+		p := s.plan(q, end)
+		p.turn = turn
+		return fn(v, p)
+	})
 }
 
 // again is read for an fn that can be run anew: it does not fail because of
 // damage that could be repaired.
-func (s *Store) again(q *annal.Query, fn func(*view, *plan) error) error {
-	healed, err := s.read(q, fn)
+func (s *Store) again(ctx context.Context, q *annal.Query, fn func(*view, *plan) error) error {
+	healed, err := s.read(ctx, q, fn)
 	for range maxRepairs {
 		if !healed {
 			break
 		}
-		healed, err = s.read(q, fn)
+		healed, err = s.read(ctx, q, fn)
 	}
 	return err
 }

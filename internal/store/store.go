@@ -112,6 +112,7 @@ type Store struct {
 	totals   totals
 	spare    spare
 	tails    tails
+	turns    turns
 
 	exposed     atomic.Bool // events in memory are in no file of the write-ahead log any more
 	healing     sync.Mutex
@@ -152,6 +153,7 @@ func (s *Store) open() (err error) {
 	s.cells.New = func() any { return new(tally) }
 	s.buffers.New = func() any { return new([]byte) }
 	s.tails.init()
+	s.turns.init()
 	s.totals.max, s.totals.maxBytes = maxTotals, maxTotalBytes
 	s.ids.New = func() any { return newIDCode(s.identity.IDKey) }
 	if s.manifest, err = s.openManifest(); err != nil {

@@ -24,14 +24,14 @@ func (s *Store) Summarize(ctx context.Context, q annal.Query, agg annal.Aggregat
 		return annal.Summary{}, err
 	}
 	var out annal.Summary
-	err := s.again(&q, func(v *view, p *plan) error {
+	err := s.again(ctx, &q, func(v *view, p *plan) error {
 		var err error
-		out, err = newCounting(s, &watch{ctx: ctx, store: s}, p, &agg).run(v)
+		out, err = newCounting(s, p.watch(ctx), p, &agg).run(v)
 		for range len(s.spaces) {
 			if !errors.Is(err, errSpaceFull) { // else begin again: that field is merged now
 				break
 			}
-			out, err = newCounting(s, &watch{ctx: ctx, store: s}, p, &agg).run(v)
+			out, err = newCounting(s, p.watch(ctx), p, &agg).run(v)
 		}
 		return err
 	})
@@ -91,6 +91,7 @@ type counting struct {
 	outcomes [annal.NumOutcomes]uint64
 	min, max int64                   // time keys
 	buckets  map[int64]*annal.Bucket // by interval since 1970
+	crowded  bool                    // there are more intervals than a histogram may have
 	near     *annal.Bucket           // one of them, for keys from nearMin to nearMax
 	nearMin  int64
 	nearMax  int64
@@ -183,6 +184,10 @@ func (c *counting) turnTo(key int64) {
 		i--
 	}
 	if c.near = c.buckets[i]; c.near == nil {
+		if len(c.buckets) == annal.MaxBuckets {
+			c.crowded, c.near = true, new(annal.Bucket) // nothing more is kept for an answer that is a refusal
+			return
+		}
 		c.near = &annal.Bucket{Start: annal.KeyTime(i * length)}
 		c.buckets[i] = c.near
 	}
@@ -297,7 +302,7 @@ func (c *counting) histogram() ([]annal.Bucket, error) {
 	for i := range c.buckets {
 		first, last = min(first, i), max(last, i)
 	}
-	if last-first >= annal.MaxBuckets || last-first < 0 {
+	if c.crowded || last-first >= annal.MaxBuckets || last-first < 0 {
 		return nil, annal.Invalid("interval", "the events span more than %d intervals; choose a longer interval or a shorter range", annal.MaxBuckets)
 	}
 	out := make([]annal.Bucket, 0, last-first+1)

@@ -166,6 +166,8 @@ func (c *counting) correct(x *sealed) error {
 func (t *total) add(c *counting, segs []*sealed) ([]summand, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	c.w.turn.keep(true)
+	defer c.w.turn.keep(false)
 	if ok, err := t.extend(c, segs); !ok || err != nil {
 		return nil, err
 	}
