@@ -26,7 +26,8 @@ type Reader interface {
 	// Search returns the page that q asks for.
 	Search(ctx context.Context, q annal.Query) (annal.Page, error)
 	// Scan calls fn for every event that q selects, in q's order; Limit 0 is no
-	// bound. The event is valid only during fn.
+	// bound. The event is valid only during fn, which may have the scan wait: see
+	// [annal.Pause].
 	Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) error) error
 	// Event returns an event that belongs to one of tenants (nil: to anybody),
 	// or [annal.ErrNotFound].
@@ -242,6 +243,7 @@ func Handler(cfg Config) http.Handler {
 	s.Heartbeat = orDefault(s.Heartbeat, DefaultHeartbeat)
 	s.tails = make(chan struct{}, orDefault(s.MaxTails, DefaultMaxTails))
 	s.reports = make(chan struct{}, maxReports)
+	s.bodies, s.works, s.answers = newRoom(bodyRoom), newRoom(workRoom), newRoom(answerRoom)
 	for i := range s.dialects {
 		d := &s.dialects[i]
 		for j := range d.Routes {

@@ -16,15 +16,18 @@ func archive(p Params, name string, spell func(*server) encoding) Verb {
 		if err != nil {
 			return err
 		}
+		if !c.answer(streamRoom) {
+			return annal.ErrBusy
+		}
 		ctx, cancel := context.WithTimeout(c.Context(), c.s.StreamTimeout)
 		defer cancel()
 		enc := spell(c.s)
 		c.mediaType = enc.mediaType
 		c.w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name + ".zip"}))
-		if err := c.zip(ctx, a.Query, name+".json", &enc); err != nil || c.status == 0 {
-			return err // what was gathered is sent like any other answer
+		if err := c.zip(ctx, a.Query, name+".json", &enc); err != nil {
+			return err
 		}
-		return c.flush()
+		return c.finish()
 	}
 }
 
@@ -41,9 +44,11 @@ func (c *Call) zip(ctx context.Context, q annal.Query, name string, enc *encodin
 		if len(text) < streamChunk {
 			return nil
 		}
-		_, err := file.Write(text)
+		if _, err := file.Write(text); err != nil {
+			return err
+		}
 		text = text[:0]
-		return err
+		return c.pass()
 	})
 	if err != nil {
 		return err
@@ -54,13 +59,10 @@ func (c *Call) zip(ctx context.Context, q annal.Query, name string, enc *encodin
 	return z.Close()
 }
 
-// chunks sends what is written once there is a chunk of it.
+// chunks gathers what is written.
 type chunks struct{ c *Call }
 
 func (w chunks) Write(b []byte) (int, error) {
 	w.c.out.b = append(w.c.out.b, b...)
-	if len(w.c.out.b) < streamChunk {
-		return len(b), nil
-	}
-	return len(b), w.c.flush()
+	return len(b), nil
 }

@@ -66,6 +66,10 @@ type Call struct {
 	missing annal.Gaps   // from the answer so far
 	changes []Change     // noted by the verb, to be recorded
 
+	holdings  []holding // of rooms
+	answering int64     // bytes of them for the answer
+	passing   *passing  // a piece of the answer that is being sent; nil: there was none
+
 	out       writer // the answer so far
 	mediaType string // of the answer
 	status    int    // sent; 0: not yet

@@ -67,6 +67,7 @@ const issuerUnavailable = "issuer_unavailable"
 // Seconds that a client is told to wait before it tries again.
 const (
 	retryUnavailable = 5
+	retryBusy        = 2
 	retryTails       = 15
 )
 
@@ -134,6 +135,8 @@ func statusOf(err error, d *Dialect) Failure {
 		return Failure{Status: http.StatusNotFound, Code: "not_found", Message: "there is no such thing"}
 	case errors.Is(err, annal.ErrUnavailable), errors.Is(err, annal.ErrClosed):
 		return Failure{Status: http.StatusServiceUnavailable, Code: "service_unavailable", Message: annal.ErrUnavailable.Error(), retryAfter: retryUnavailable}
+	case errors.Is(err, annal.ErrBusy):
+		return Failure{Status: http.StatusServiceUnavailable, Code: "service_unavailable", Message: annal.ErrBusy.Error(), retryAfter: retryBusy}
 	case errors.Is(err, annal.ErrDamaged):
 		return Failure{Status: http.StatusInternalServerError, Code: "log_damaged", Message: damagedMessage}
 	case errors.Is(err, annal.ErrTooCostly):

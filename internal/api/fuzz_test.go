@@ -109,7 +109,7 @@ func FuzzUnpack(f *testing.F) {
 				return zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 			}
 		}
-		got, err := unpack(bytes.Clone(packed))
+		got, err := unpack(bytes.Clone(packed), int64(len(packed)), func(int) bool { return true })
 		var want []byte
 		r, wantErr := reference()
 		if wantErr == nil {

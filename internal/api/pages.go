@@ -55,10 +55,7 @@ func pages(p Params, shape pageShape) Verb {
 		if walk.used = c.s.Now(); walk.below > 0 {
 			c.s.snapshots.keep(key, old, walk)
 		}
-		if c.status != 0 {
-			return c.flush()
-		}
-		return nil
+		return c.finish()
 	}
 }
 
@@ -79,9 +76,12 @@ func (c *Call) walk(q annal.Query, old *snapshot) (*snapshot, error) {
 	return walk, err
 }
 
-// showPage shows the page of q that goes on behind q.After. Huge events are
-// sent as they come: a client that counts them would not see that a page was
-// cut short.
+// pageStep is how much room a page takes at a time.
+const pageStep = 256 << 10
+
+// showPage shows the page of q that goes on behind q.After. Huge events, and all
+// for which there is no room, are sent as they come: a client that counts them
+// would not see that a page was cut short.
 func (c *Call) showPage(q annal.Query, walk *snapshot, show func(*Call, *annal.Event)) error {
 	ctx, cancel := context.WithTimeout(c.Context(), c.s.QueryTimeout)
 	defer cancel()
@@ -92,10 +92,13 @@ func (c *Call) showPage(q annal.Query, walk *snapshot, show func(*Call, *annal.E
 		show(c, e)
 		walk.next++
 		walk.after = &annal.Mark{Time: annal.TimeKey(e.Time), Position: e.Position}
-		if len(c.out.b) < MaxPageBytes {
+		switch n := len(c.out.b); {
+		case n < freeAnswer, c.status == 0 && n < MaxPageBytes && c.answer(n+pageStep):
 			return nil
+		case c.status == 0 && !c.answer(streamRoom):
+			return annal.ErrBusy
 		}
-		return c.flush()
+		return c.pass()
 	})
 }
 

@@ -2,24 +2,16 @@ package api
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"mime"
-	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/klauspost/compress/zstd"
 
 	"annal"
 )
-
-// maxWindow bounds the memory that unpacking zstd takes.
-const maxWindow = 8 << 20
 
 // DefaultTenant gets the events that name no tenant from callers bound to none.
 const DefaultTenant = "default"
@@ -35,6 +27,9 @@ func receive(format string) Verb {
 		if err != nil {
 			return err
 		}
+		if c.out.b == nil {
+			c.out.b = c.s.buffer()
+		}
 		gate := gate{c: c}
 		result, err := c.s.Ingest.Receive(c.ctx, IngestRequest{
 			Body: body, Format: format, Tenant: c.ownTenant(), Allow: gate.allow, Key: key,
@@ -42,6 +37,7 @@ func receive(format string) Verb {
 		if err != nil {
 			return asIngestError(err, body)
 		}
+		c.letGo()
 		gate.register()
 		c.showReceipts(&result)
 		return nil
@@ -138,127 +134,6 @@ func (c *Call) idempotencyKey() (string, error) {
 	}
 	owner := []string{c.Caller.Tenant, c.Caller.Partner, c.Caller.Subject, key}
 	return strings.Join(owner, "\x00"), nil // subjects are unique only within what they are bound to
-}
-
-// readBody returns the body unpacked. The receiver keeps it, so it is not
-// pooled.
-func (c *Call) readBody() ([]byte, error) {
-	if err := checkMediaType(c.Header.Get("Content-Type")); err != nil {
-		return nil, err
-	}
-	if c.ContentLength > MaxBody {
-		return nil, errTooLarge
-	}
-	packed, err := readAll(c.Body, c.ContentLength)
-	if err != nil {
-		return nil, err
-	}
-	switch strings.ToLower(strings.TrimSpace(c.Header.Get("Content-Encoding"))) {
-	case "", "identity":
-		return packed, nil
-	case "gzip", "x-gzip":
-		return c.s.gunzip(packed)
-	case "zstd":
-		return c.s.unzstd(packed)
-	}
-	c.w.Header().Set("Accept-Encoding", "gzip, zstd")
-	return nil, &fault{status: http.StatusUnsupportedMediaType, code: "unsupported_media_type", message: "Content-Encoding must be gzip, zstd or identity"}
-}
-
-var errTooLarge = &fault{
-	status: http.StatusRequestEntityTooLarge, code: "payload_too_large",
-	message: fmt.Sprintf("a body may have %d bytes before and after unpacking; send several", MaxBody),
-}
-
-// checkMediaType takes JSON by any of its names. A body without a name is
-// taken for JSON too.
-func checkMediaType(header string) error {
-	if header == "" {
-		return nil
-	}
-	mediaType, params, err := mime.ParseMediaType(header)
-	charset := strings.ToLower(params["charset"])
-	if err == nil && (charset == "" || charset == "utf-8" || charset == "utf8") {
-		switch mediaType {
-		case "application/json", "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines", "application/jsonlines":
-			return nil
-		}
-	}
-	return &fault{
-		status: http.StatusUnsupportedMediaType, code: "unsupported_media_type",
-		message: "Content-Type must be application/json or application/x-ndjson, in UTF-8",
-	}
-}
-
-// readAll reads r, which may announce its size (-1: not), up to MaxBody.
-func readAll(r io.Reader, size int64) ([]byte, error) {
-	if size < 0 {
-		size = 64 << 10
-	}
-	b := make([]byte, 0, size+1)
-	for {
-		n, err := r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		switch {
-		case len(b) > MaxBody:
-			return nil, errTooLarge
-		case err == io.EOF:
-			return b, nil
-		case err != nil:
-			return nil, bodyReadError(err)
-		case len(b) == cap(b):
-			b = slices.Grow(b, len(b))
-		}
-	}
-}
-
-func bodyReadError(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return errTooLarge
-	}
-	return bodyError{annal.Invalid("", "the body could not be read to its end")}
-}
-
-func (s *server) gunzip(packed []byte) ([]byte, error) {
-	zr, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		return nil, badPacking("gzip")
-	}
-	return unpacked(zr, "gzip", len(packed))
-}
-
-func (s *server) unzstd(packed []byte) ([]byte, error) {
-	zr, ok := s.zstds.Get().(*zstd.Decoder)
-	if !ok {
-		var err error
-		zr, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
-		if err != nil {
-			return nil, fmt.Errorf("make a zstd decoder: %w", err)
-		}
-	}
-	defer func() {
-		_ = zr.Reset(nil) // lets go of the body; cannot fail
-		s.zstds.Put(zr)
-	}()
-	if err := zr.Reset(bytes.NewReader(packed)); err != nil {
-		return nil, badPacking("zstd")
-	}
-	return unpacked(zr, "zstd", len(packed))
-}
-
-// unpacked reads all of r; packed is the size that it had.
-func unpacked(r io.Reader, how string, packed int) ([]byte, error) {
-	const usual = 8 // JSON shrinks to about an eighth
-	b, err := readAll(r, int64(min(packed*usual, MaxBody)))
-	if err != nil && !errors.Is(err, errTooLarge) {
-		return nil, badPacking(how)
-	}
-	return b, err
-}
-
-func badPacking(how string) error {
-	return bodyError{annal.Invalid("", "the body is not whole and valid %s", how)}
 }
 
 // showReceipts says where the events are kept.

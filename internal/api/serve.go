@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+
+	"annal"
 )
 
 type server struct {
@@ -18,8 +20,11 @@ type server struct {
 	router    router
 	tails     chan struct{} // one token for each running tail
 	reports   chan struct{} // one token for each PDF that is being made
-	buffers   sync.Pool     // of *[]byte
-	zstds     sync.Pool     // of *zstd.Decoder
+	bodies    *room         // see room.go
+	works     *room
+	answers   *room
+	buffers   sync.Pool // of *[]byte
+	zstds     sync.Pool // of *zstd.Decoder
 	own       recorder
 	snapshots snapshots
 	reference func() ([]byte, error) // the page, made when it is first asked for
@@ -45,12 +50,16 @@ func (s *server) recycle(b []byte) {
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := s.Now()
 	c := &Call{Request: r, s: s, w: w, dialect: &s.dialects[0], id: s.requestID(r)}
-	c.out.b = s.buffer()
+	if r.ContentLength == 0 { // else the body takes its time first
+		c.out.b = s.buffer()
+	}
 	h := w.Header()
 	h.Set("X-Request-ID", c.id)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	defer func() {
+		_ = c.passed() // nobody writes to w once this has ended
+		c.letGo()
 		s.recycle(c.out.b)
 		took := s.Now().Sub(start)
 		s.Observe(c.pattern(), c.status, took)
@@ -111,6 +120,7 @@ func (s *server) fail(c *Call, err error) {
 func (s *server) refuse(c *Call, f Failure) {
 	f.RequestID = c.id
 	h := c.w.Header()
+	h.Del("Content-Disposition") // an error is no download
 	if f.allow != "" {
 		h.Set("Allow", f.allow)
 	}
@@ -126,6 +136,11 @@ func (s *server) refuse(c *Call, f Failure) {
 
 // send writes the answer in c.out.
 func (c *Call) send(status int, mediaType string) {
+	if !c.answer(len(c.out.b)) {
+		c.out.b = nil
+		c.s.refuse(c, statusOf(annal.ErrBusy, c.dialect))
+		return
+	}
 	c.status = status
 	h := c.w.Header()
 	if status != http.StatusNoContent {

@@ -5,13 +5,16 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"annal"
 )
 
 // streamChunk is how much of a stream is gathered before it is sent.
 const streamChunk = 48 << 10
+
+// streamRoom is the room that a stream takes: one chunk is sent while the next is
+// gathered.
+const streamRoom = 128 << 10
 
 // An encoding spells events one after another.
 type encoding struct {
@@ -97,47 +100,24 @@ func stream(p Params, enc encoding) Verb {
 
 // pour sends every event that q selects.
 func (c *Call) pour(q annal.Query, enc encoding) error {
+	if !c.answer(streamRoom) {
+		return annal.ErrBusy
+	}
 	ctx, cancel := context.WithTimeout(c.Context(), c.s.StreamTimeout)
 	defer cancel()
 	c.mediaType = enc.mediaType
 	c.out.b = enc.begin(c.out.b)
 	err := c.Scan(ctx, q, func(e *annal.Event) error {
 		c.out.b = enc.add(c.out.b, e)
-		if len(c.out.b) < streamChunk {
-			return nil
-		}
-		return c.flush()
+		return c.pass()
 	})
-	if err == nil && enc.end != nil {
+	if err != nil {
+		return err
+	}
+	if enc.end != nil {
 		c.out.b = enc.end(c.out.b)
 	}
-	if err != nil || c.status == 0 {
-		return err // what was gathered is sent like any other answer
-	}
-	return c.flush()
-}
-
-// flush sends what was gathered and waits for a slow reader only so long.
-func (c *Call) flush() error {
-	control := http.NewResponseController(c.w)
-	// The deadline is one of the network, so it goes by the real clock. Test
-	// recorders know of no deadlines.
-	_ = control.SetWriteDeadline(time.Now().Add(c.s.WriteStall))
-	if c.status == 0 {
-		c.status = c.route.Status
-		c.w.Header().Set("Content-Type", c.mediaType)
-		c.tellMissing(c.status)
-		c.w.WriteHeader(c.status)
-	}
-	if _, err := c.w.Write(c.out.b); err != nil {
-		return goneError{err}
-	}
-	c.out.b = c.out.b[:0]
-	if err := control.Flush(); err != nil {
-		return goneError{err}
-	}
-	_ = control.SetWriteDeadline(time.Time{}) // not for what comes next on the connection
-	return nil
+	return c.finish()
 }
 
 // byAccept chooses among offers, of which the first is the default, by the

@@ -26,13 +26,21 @@ func list(p Params, show func(c *Call, q *annal.Query, page *annal.Page)) Verb {
 	}
 }
 
-// page returns the page that q asks for, or as much of it as MaxPageBytes lets
-// through: the next one goes on behind that.
+// page returns the page that q asks for, or as much of it as MaxPageBytes and the
+// room for answers let through: the next one goes on behind that.
 func (c *Call) page(q annal.Query) (annal.Page, error) {
 	page, err := c.Search(c.ctx, q)
 	size := 0
 	for i := range page.Events {
-		if size += textBytes(&page.Events[i]); size > MaxPageBytes && i > 0 {
+		size += textBytes(&page.Events[i])
+	}
+	most := MaxPageBytes
+	if !c.answer(timesText * min(size, most)) {
+		most = freeAnswer / timesText
+	}
+	size = 0
+	for i := range page.Events {
+		if size += textBytes(&page.Events[i]); size > most && i > 0 {
 			last := &page.Events[i-1]
 			c.rows.Add(int64(i - len(page.Events)))
 			page.Events = page.Events[:i]
@@ -42,6 +50,9 @@ func (c *Call) page(q annal.Query) (annal.Page, error) {
 	}
 	return page, err
 }
+
+// timesText is how many times larger an answer is than its texts, about.
+const timesText = 2
 
 // textBytes returns about how large e is when shown.
 func textBytes(e *annal.Event) (n int) {

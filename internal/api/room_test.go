@@ -1,0 +1,184 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"annal"
+)
+
+// Whatever is asked of a room and in which order, no more than all of it is given,
+// nobody gets all, who may not have more holds up nobody else, and in the end all
+// is free.
+func TestRoomIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(1000)
+		wait := func(owner string, n int64) chan error {
+			done := make(chan error, 1)
+			go func() {
+				_, err := r.take(t.Context(), owner, n)
+				done <- err
+			}()
+			synctest.Wait()
+			return done
+		}
+		if n, err := r.take(t.Context(), "a", 5000); n != 750 || err != nil {
+			t.Fatalf("took %d, %v, want three quarters", n, err)
+		}
+		more := wait("a", 100)
+		if err := <-wait("b", 200); err != nil {
+			t.Errorf("b is held up by a: %v", err)
+		}
+		if r.try("c", 51) || !r.try("c", 50) {
+			t.Error("what is left is 50")
+		}
+		large := wait("c", 300)
+		r.give("c", 50)
+		if r.try("d", 10) || !r.grow("b", 10) {
+			t.Error("who is new goes before who waits, or who has room already may not have more")
+		}
+		r.give("a", 750)
+		if a, c := <-more, <-large; a != nil || c != nil {
+			t.Error(a, c)
+		}
+		if err := <-wait("b", 560); !errors.Is(err, annal.ErrBusy) {
+			t.Errorf("who waits for too long gets %v, want ErrBusy", err)
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := r.take(ended, "b", 560); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want the context's error", err)
+		}
+		r.give("a", 100)
+		r.give("b", 210)
+		r.give("c", 300)
+		if r.free != 1000 || len(r.has) != 0 || len(r.waiting) != 0 {
+			t.Errorf("%d of 1000 are free, %d owners and %d waiting remain", r.free, len(r.has), len(r.waiting))
+		}
+	})
+}
+
+// Bodies that are announced and not sent take no more than a room, others of the
+// same owner wait and are then told to come again, and events of other tenants
+// still come in.
+func TestBodiesOnTheirWayAreBounded(t *testing.T) {
+	w := newWorld(t)
+	acme := w.of("acme")
+	const each = 12 << 20
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan int, 8)
+		var senders []*io.PipeWriter
+		for range cap(ended) {
+			body, sender := io.Pipe()
+			senders = append(senders, sender)
+			r := httptest.NewRequest("POST", "/v1/events", body)
+			r.ContentLength = each
+			r.Header.Set("Authorization", "Bearer "+acme.secret)
+			go func() {
+				rec := httptest.NewRecorder()
+				w.h.ServeHTTP(rec, r)
+				ended <- rec.Code
+			}()
+		}
+		synctest.Wait()
+		if held := w.h.bodies.size - w.h.bodies.free; held != bodyRoom/4*3/each*each {
+			t.Errorf("%d bytes are taken", held)
+		}
+		w.ask(w.of("other"), "POST", "/v1/events", nativeEvent).ok()
+		const refused = 4
+		for range refused { // they wait for roomPatience
+			if code := <-ended; code != http.StatusServiceUnavailable {
+				t.Errorf("answer is %d, want 503", code)
+			}
+		}
+		for _, sender := range senders {
+			_ = sender.Close()
+		}
+		for range cap(ended) - refused {
+			<-ended
+		}
+	})
+	w.allFree()
+}
+
+// allFree expects that nothing of the rooms is taken.
+func (w *world) allFree() {
+	w.t.Helper()
+	for name, r := range map[string]*room{"bodies": w.h.bodies, "works": w.h.works, "answers": w.h.answers} {
+		if r.free != r.size || len(r.has) > 0 {
+			w.t.Errorf("of the room for %s, %d of %d bytes are free", name, r.free, r.size)
+		}
+	}
+}
+
+// fill has others take n bytes of a room, and empty has them give them back.
+func fill(r *room, n int64) {
+	for _, owner := range []string{"somebody", "anybody"} {
+		if !r.grow(owner, n/2) {
+			panic("the room is smaller")
+		}
+	}
+}
+
+func empty(r *room) {
+	for _, owner := range []string{"somebody", "anybody"} {
+		r.give(owner, r.has[owner])
+	}
+}
+
+// A small body that unpacks to a large one takes the room of a large one.
+func TestUnpackedBodiesTakeRoom(t *testing.T) {
+	w := newWorld(t)
+	acme := w.of("acme")
+	bomb := gzipped(t, strings.Repeat(" ", MaxBody-len(nativeEvent))+nativeEvent)
+	w.ask(acme, "POST", "/v1/events", bomb, "Content-Encoding", "gzip").ok()
+	w.allFree()
+	fill(w.h.works, workRoom-20<<20)
+	w.ask(acme, "POST", "/v1/events", bomb, "Content-Encoding", "gzip").refused(503, "service_unavailable")
+	w.ask(acme, "POST", "/v1/events", gzipped(t, nativeEvent), "Content-Encoding", "gzip").ok()
+	empty(w.h.works)
+	w.allFree()
+}
+
+// When there is no room for answers, pages become short, and what cannot be is
+// refused; nothing that a client walks through is lost.
+func TestAnswersAreBounded(t *testing.T) {
+	w := newWorld(t)
+	e := event("read", "user:a", "p", 0)
+	e.Extra = `{"x":"` + strings.Repeat("x", 4000) + `"}`
+	for range 100 {
+		w.put(e)
+	}
+	acme := w.of("acme")
+	fill(w.h.answers, answerRoom)
+	for target, list := range map[string]string{"/v1/audit/logs": "logs", "/v1/events": "events"} {
+		first := w.get(acme, target+"?limit=100").ok()
+		if n := first.Body.Len(); n > 2*freeAnswer {
+			t.Errorf("%s: a page of %d bytes", target, n)
+		}
+		if n := len(w.walk(acme, target, list, url.Values{})); n != 100 {
+			t.Errorf("%s: the walk sees %d events, want 100", target, n)
+		}
+	}
+	w.get(acme, "/v1/events", "Accept", "text/csv").refused(503, "service_unavailable")
+	w.get(acme, "/audit/entries?limit=100").refused(503, "service_unavailable")
+	w.get(acme, "/audit/export?format=pdf").refused(503, "service_unavailable")
+	a := w.get(acme, "/v1/audit?limit=2").ok()
+	if a.Header().Get("Retry-After") != "" {
+		t.Error("a small answer asks to wait")
+	}
+	empty(w.h.answers)
+	for _, target := range []string{"/audit/entries?limit=100", "/audit/export?format=pdf", "/v1/audit?limit=100"} {
+		if got := w.get(acme, target).ok(); got.Body.Len() < freeAnswer/2 {
+			t.Errorf("%s: %d bytes", target, got.Body.Len())
+		}
+	}
+	w.allFree()
+}
