@@ -41,6 +41,10 @@ func (s *Store) GrantClient(_ context.Context, l identity.Login) (identity.Grant
 	})
 }
 
+// noTenant stands for names that no tenant has. They may be long, and what is
+// remembered of attempts must not.
+const noTenant = "?"
+
 // bounded keeps hashing cheap whatever is sent; no secret is longer.
 func bounded(secret string) string { return secret[:min(len(secret), MaxPassword+1)] }
 
@@ -49,6 +53,9 @@ func (s *Store) attempt(l *identity.Login, kind string, check func(name string) 
 	now := s.now()
 	if wait, again := s.addresses.take(network64(l.Remote), now); wait > 0 {
 		return identity.Grant{}, &RateError{After: wait, Again: again}
+	}
+	if l.Tenant != "" && !ValidName(l.Tenant) {
+		l.Tenant = noTenant
 	}
 	name := strings.TrimPrefix(strings.ToLower(l.Name), kind+":")
 	if len(name) > identity.MaxName {

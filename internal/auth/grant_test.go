@@ -458,3 +458,27 @@ func TestNamesAreTakenOnce(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+// What is remembered of attempts is small, however long the names are that they
+// give.
+func TestNamesOfAttemptsAreShort(t *testing.T) {
+	c := &clock{noon}
+	s, _, _ := peopled(t, t.TempDir(), c)
+	for i := range 50 {
+		l := as(strings.Repeat("n", 1<<16), "wrong")
+		l.Tenant = strings.Repeat("t", 1<<16) + fmt.Sprint(i)
+		_, _ = s.GrantClient(t.Context(), l)
+	}
+	for name, n := range map[string]int{"subjects": longest(s.subjects.keys), "locks": longest(s.locks.keys), "addresses": longest(s.addresses.keys)} {
+		if n == 0 || n > 512 {
+			t.Errorf("%s: a key has %d bytes", name, n)
+		}
+	}
+}
+
+func longest[V any](table map[string]V) (n int) {
+	for key := range table {
+		n = max(n, len(key))
+	}
+	return n
+}
