@@ -28,7 +28,8 @@ func (s *Server) listen(address string, handler http.Handler) (listening, error)
 	return listening{
 		listener: newLimitListener(l, s.cfg.MaxConnections, s.cfg.StallTimeout),
 		server: &http.Server{
-			Handler:           boundBody(s.cfg.BodyTimeout, handler),
+			Handler:           noteHeaders(boundBody(s.cfg.BodyTimeout, handler)),
+			ConnContext:       withConn,
 			ReadHeaderTimeout: s.cfg.HeaderTimeout,
 			IdleTimeout:       s.cfg.IdleTimeout,
 			MaxHeaderBytes:    maxHeaderBytes,

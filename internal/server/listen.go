@@ -16,12 +16,13 @@ type limitListener struct {
 	net.Listener
 	free  chan struct{} // one element for each connection that may still be accepted
 	stall time.Duration
+	large chan struct{} // holds one element for each connection with a large header
 	done  chan struct{}
 	once  sync.Once
 }
 
 func newLimitListener(l net.Listener, connections int, stall time.Duration) *limitListener {
-	limit := &limitListener{Listener: l, free: make(chan struct{}, connections), stall: stall, done: make(chan struct{})}
+	limit := &limitListener{Listener: l, free: make(chan struct{}, connections), stall: stall, large: make(chan struct{}, maxLargeHeaders), done: make(chan struct{})}
 	for range connections {
 		limit.free <- struct{}{}
 	}
@@ -53,19 +54,32 @@ type limitedConn struct {
 	net.Conn
 	listener *limitListener
 	once     sync.Once
+	header   header
 }
+
+// writePiece is how much of an answer is written at a time.
+const writePiece = 64 << 10
 
 // Write gives each piece of an answer the time that a stalled reader gets. A
 // long answer to a reader who keeps reading has no limit.
-func (c *limitedConn) Write(b []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(c.listener.stall)); err != nil {
-		return 0, err
+func (c *limitedConn) Write(b []byte) (n int, err error) {
+	for more := true; more; more = len(b) > n {
+		if err := c.SetWriteDeadline(time.Now().Add(c.listener.stall)); err != nil {
+			return n, err
+		}
+		written, err := c.Conn.Write(b[n:min(n+writePiece, len(b))])
+		if n += written; err != nil {
+			return n, err
+		}
 	}
-	return c.Conn.Write(b)
+	return n, nil
 }
 
 func (c *limitedConn) Close() error {
-	c.once.Do(func() { c.listener.free <- struct{}{} })
+	c.once.Do(func() {
+		c.header.end(c.listener)
+		c.listener.free <- struct{}{}
+	})
 	return c.Conn.Close()
 }
 

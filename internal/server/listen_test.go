@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -175,4 +176,96 @@ func TestTheLimitOfBodiesSparesOtherRequests(t *testing.T) {
 			t.Errorf("got %v, %v, want %d", resp, err, http.StatusOK)
 		}
 	})
+}
+
+// A reader who keeps reading gets all of a long answer, however long that takes.
+func TestLongAnswersReachSlowReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipes := annaltest.NewPipes()
+		theirs := pipes.Dial()
+		defer theirs.Close()
+		conn, err := newLimitListener(pipes, 1, limit).Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		const pieces = 8
+		go func() {
+			b := make([]byte, writePiece)
+			for range pieces {
+				time.Sleep(limit - 1)
+				if _, err := io.ReadFull(theirs, b); err != nil {
+					return
+				}
+			}
+		}()
+		if n, err := conn.Write(make([]byte, pieces*writePiece)); n != pieces*writePiece || err != nil {
+			t.Errorf("%d bytes are written, %v; want %d", n, err, pieces*writePiece)
+		}
+	})
+}
+
+// A few connections may have large headers at a time; those with small ones do not
+// notice, nor does who sends a large one when the others are gone.
+func TestLargeHeadersAreFew(t *testing.T) {
+	s := &Server{cfg: Config{MaxConnections: 2 * maxLargeHeaders, HeaderTimeout: time.Minute, BodyTimeout: time.Minute, StallTimeout: time.Minute}, log: slog.New(slog.DiscardHandler)}
+	l, err := s.listen("127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(b)
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = l.server.Serve(l.listener) }()
+	defer l.server.Close()
+	begin := func() net.Conn {
+		c, err := net.Dial("tcp", l.listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	large := "X-Large: " + strings.Repeat("a", 2*smallHeader) + "\r\n"
+	ask := func(c net.Conn, header, body string) error {
+		_, _ = fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: x\r\n%sContent-Length: %d\r\n\r\n%s", header, len(body), body)
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			return err
+		}
+		if n, err := io.Copy(io.Discard, resp.Body); n != int64(len(body)) || err != nil {
+			return fmt.Errorf("%d bytes, %w", n, err)
+		}
+		return nil
+	}
+	var crowd []net.Conn
+	for range maxLargeHeaders {
+		c := begin()
+		defer c.Close()
+		_, _ = io.WriteString(c, "GET / HTTP/1.1\r\n"+large)
+		crowd = append(crowd, c)
+	}
+	places := l.listener.(*limitListener).large
+	for len(places) < maxLargeHeaders {
+		time.Sleep(time.Millisecond)
+	}
+	late := begin()
+	defer late.Close()
+	if err := ask(late, large, "x"); err == nil {
+		t.Error("a large header beyond the limit is taken")
+	}
+	small := begin()
+	defer small.Close()
+	for range 2 { // on one connection; bodies do not count
+		if err := ask(small, "", strings.Repeat("x", 4*smallHeader)); err != nil {
+			t.Errorf("a small header: %v", err)
+		}
+	}
+	for _, c := range crowd {
+		_ = c.Close()
+	}
+	for len(places) > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := ask(small, large, "x"); err != nil || len(places) > 0 {
+		t.Errorf("a large header: %v, and %d places are taken", err, len(places))
+	}
 }
