@@ -75,6 +75,16 @@ func (s *space) values() ([]string, bool) {
 	return s.in.values, true
 }
 
+// size is how many values there are.
+func (s *space) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.in == nil {
+		return 0
+	}
+	return len(s.in.values)
+}
+
 // translate returns the translation of a segment's codes of field f; false when
 // the space is full or the segment has no dictionary of f.
 func (s *Store) translate(seg *sealed, f annal.Field) (translation, bool) {

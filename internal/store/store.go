@@ -113,6 +113,7 @@ type Store struct {
 	spare    spare
 	tails    tails
 	turns    turns
+	desks    desks
 
 	exposed     atomic.Bool // events in memory are in no file of the write-ahead log any more
 	healing     sync.Mutex
@@ -154,6 +155,7 @@ func (s *Store) open() (err error) {
 	s.buffers.New = func() any { return new([]byte) }
 	s.tails.init()
 	s.turns.init()
+	s.desks.init()
 	s.totals.max, s.totals.maxBytes = maxTotals, maxTotalBytes
 	s.ids.New = func() any { return newIDCode(s.identity.IDKey) }
 	if s.manifest, err = s.openManifest(); err != nil {

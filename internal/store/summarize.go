@@ -23,19 +23,36 @@ func (s *Store) Summarize(ctx context.Context, q annal.Query, agg annal.Aggregat
 	if err := errOr(checkQuery(&q), checkAggregation(&agg)); err != nil {
 		return annal.Summary{}, err
 	}
-	var out annal.Summary
-	err := s.again(ctx, &q, func(v *view, p *plan) error {
+	out, desks, err := s.summarize(ctx, &q, &agg, 0)
+	if !errors.Is(err, errNoDesk) {
+		return out, err
+	}
+	if err := s.desks.take(ctx, desks); err != nil {
+		return out, err
+	}
+	defer s.desks.leave(desks)
+	out, _, err = s.summarize(ctx, &q, &agg, desks)
+	return out, err
+}
+
+// summarize is Summarize for who has so many desks. With none it may answer
+// errNoDesk and how many are needed.
+func (s *Store) summarize(ctx context.Context, q *annal.Query, agg *annal.Aggregation, desks int) (out annal.Summary, need int, err error) {
+	err = s.again(ctx, q, func(v *view, p *plan) error {
+		if need = s.desksFor(v, agg); need > 0 && desks == 0 {
+			return errNoDesk
+		}
 		var err error
-		out, err = newCounting(s, p.watch(ctx), p, &agg).run(v)
+		out, err = newCounting(s, p.watch(ctx), p, agg).run(v)
 		for range len(s.spaces) {
 			if !errors.Is(err, errSpaceFull) { // else begin again: that field is merged now
 				break
 			}
-			out, err = newCounting(s, p.watch(ctx), p, &agg).run(v)
+			out, err = newCounting(s, p.watch(ctx), p, agg).run(v)
 		}
 		return err
 	})
-	return out, err
+	return out, need, err
 }
 
 func errOr(errs ...error) error {
