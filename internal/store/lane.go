@@ -36,6 +36,7 @@ type lane struct {
 }
 
 const (
+	maxTurn   = 20 * time.Millisecond  // that a tail goes through events for
 	restRatio = 2                      // how much longer a lane rests than it worked, at most
 	restGrain = time.Millisecond       // shorter rests are added up
 	maxRest   = 100 * time.Millisecond // whatever the clock says

@@ -39,7 +39,8 @@ func (s *Store) Tail(ctx context.Context, q annal.Query, from uint64, fn func(e 
 	if err != nil {
 		return from, err
 	}
-	next, sent = w.show(&q, from, fn)
+	shown := s.cfg.Now()
+	next, sent = w.show(&q, from, func() bool { return s.cfg.Now().Sub(shown) > maxTurn }, fn)
 	return next, nil
 }
 

@@ -314,3 +314,43 @@ func TestPulse(t *testing.T) {
 		}
 	}
 }
+
+// A tail whose filters take long gives up its turn in the midst of a window, and
+// goes on there: it sees the same as one that takes no time. What a query selects
+// is what it says.
+func TestTurnsOfTailsEnd(t *testing.T) {
+	w := newWorld(t, 5, 1<<20)
+	for w.store.End() < 1000 {
+		w.append()
+	}
+	win, err := w.store.readWindow(0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 200 {
+		q := w.query()
+		if w.rnd.IntN(2) == 0 {
+			q.Text = "A e " + q.Text
+		}
+		var want, got []uint64
+		for i := range win.events {
+			if q.Below = 0; q.Matches(&win.events[i]) {
+				want = append(want, win.events[i].Position)
+			}
+		}
+		turns := 0
+		for at := uint64(0); at < win.to; turns++ {
+			next, _ := win.show(&q, at, func() bool { return true }, func(e *annal.Event, _ []byte) bool {
+				got = append(got, e.Position)
+				return true
+			})
+			if next <= at || next > at+eventsPerLook && next < win.to {
+				t.Fatalf("a turn from %d goes to %d", at, next)
+			}
+			at = next
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%+v: %d events are seen in %d turns, want %d", q, len(got), turns, len(want))
+		}
+	}
+}

@@ -39,9 +39,9 @@ type window struct {
 }
 
 // show calls fn with w's events that q selects from position from on, until fn
-// wants no more. It returns the position behind what it went through, and the
-// bytes of JSON that it showed.
-func (w *window) show(q *annal.Query, from uint64, fn func(*annal.Event, []byte) bool) (next uint64, sent int) {
+// wants no more or it is late. It returns the position behind what it went through,
+// and the bytes of JSON that it showed.
+func (w *window) show(q *annal.Query, from uint64, late func() bool, fn func(*annal.Event, []byte) bool) (next uint64, sent int) {
 	visible, some := w.visible(q.Tenants)
 	if !some {
 		return w.to, 0
@@ -49,9 +49,13 @@ func (w *window) show(q *annal.Query, from uint64, fn func(*annal.Event, []byte)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	first, _ := slices.BinarySearchFunc(w.events, from, func(e annal.Event, p uint64) int { return cmp.Compare(e.Position, p) })
+	is := newMatcher(q)
 	for i := first; i < len(w.events); i++ {
 		e := &w.events[i]
-		if visible != nil && !visible[w.tenant[i]] || !q.Matches(e) {
+		if (i-first)%eventsPerLook == eventsPerLook-1 && late() {
+			return e.Position, sent
+		}
+		if visible != nil && !visible[w.tenant[i]] || !is.matches(e) {
 			continue
 		}
 		native := w.json(i)
@@ -61,6 +65,44 @@ func (w *window) show(q *annal.Query, from uint64, fn func(*annal.Event, []byte)
 		}
 	}
 	return w.to, sent
+}
+
+// eventsPerLook is how many events a tail goes through between looks at the clock.
+const eventsPerLook = 64
+
+// A matcher tells what a query selects as [annal.Query.Matches] does. It reads the
+// words of the query once.
+type matcher struct {
+	q     annal.Query // without its text
+	words []*word
+}
+
+func newMatcher(q *annal.Query) *matcher {
+	m := &matcher{*q, newWords(q.Text)}
+	m.q.Text = ""
+	return m
+}
+
+func (m *matcher) matches(e *annal.Event) bool {
+	if !m.q.Matches(e) {
+		return false
+	}
+	for _, w := range m.words {
+		if !w.in(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// in reports whether one of the fields that free text looks at has the word.
+func (w *word) in(e *annal.Event) bool {
+	for f := range annal.NumTexts {
+		if annal.Fields[f].Search && w.finder.In(*e.Text(f)) {
+			return true
+		}
+	}
+	return false
 }
 
 // visible says which of w's tenants are among tenants (nil: all are), and
