@@ -196,7 +196,7 @@ type Config struct {
 	StreamTimeout time.Duration // longest that one streamed list may take; 0: DefaultStreamTimeout
 	WriteStall    time.Duration // longest that a stream waits for its reader; 0: DefaultWriteStall
 	Heartbeat     time.Duration // between comments on an idle tail; 0: DefaultHeartbeat
-	MaxTails      int           // tails at the same time; 0: DefaultMaxTails
+	MaxTails      int           // tails at the same time, shared fairly among tenants; 0: DefaultMaxTails
 }
 
 // OtherRoute stands for requests that no route takes.
@@ -241,7 +241,7 @@ func Handler(cfg Config) http.Handler {
 	s.StreamTimeout = orDefault(s.StreamTimeout, DefaultStreamTimeout)
 	s.WriteStall = orDefault(s.WriteStall, DefaultWriteStall)
 	s.Heartbeat = orDefault(s.Heartbeat, DefaultHeartbeat)
-	s.tails = make(chan struct{}, orDefault(s.MaxTails, DefaultMaxTails))
+	s.tails = newPlaces(orDefault(s.MaxTails, DefaultMaxTails))
 	s.reports = make(chan struct{}, maxReports)
 	s.bodies, s.works, s.answers = newRoom(bodyRoom), newRoom(workRoom), newRoom(answerRoom)
 	for i := range s.dialects {

@@ -18,7 +18,7 @@ type server struct {
 	Config
 	dialects  []Dialect
 	router    router
-	tails     chan struct{} // one token for each running tail
+	tails     *places       // of running tails
 	reports   chan struct{} // one token for each PDF that is being made
 	bodies    *room         // see room.go
 	works     *room

@@ -28,12 +28,13 @@ func tail(p Params) Verb {
 		if err != nil {
 			return err
 		}
-		select {
-		case c.s.tails <- struct{}{}:
-			defer func() { <-c.s.tails }()
-		default:
+		ctx, cancel := context.WithCancel(c.Context())
+		defer cancel()
+		leave, found := c.s.tails.enter(c.owner(), cancel)
+		if !found {
 			return &fault{status: http.StatusTooManyRequests, code: "rate_limited", message: "there are as many tails as the server allows", retry: retryTails}
 		}
+		defer leave()
 		c.mediaType = "text/event-stream"
 		c.out.b = append(c.out.b, ": annal\n\n"...)
 		c.noteMissing(c.Missing(a.Query).Behind(from))
@@ -43,7 +44,7 @@ func tail(p Params) Verb {
 		if err := c.flush(); err != nil || c.Method == http.MethodHead {
 			return err
 		}
-		return c.follow(a.Query, from)
+		return c.follow(ctx, a.Query, from)
 	}
 }
 
@@ -75,10 +76,10 @@ func position(a *Ask, v string) error {
 	return nil
 }
 
-// follow sends what q selects from position from on until the client, the
-// server or the token is gone.
-func (c *Call) follow(q annal.Query, from uint64) error {
-	ctx, cancel := context.WithCancel(c.Context())
+// follow sends what q selects from position from on until ctx ends or the server
+// or the token is gone.
+func (c *Call) follow(ctx context.Context, q annal.Query, from uint64) error {
+	ctx, cancel := context.WithCancel(ctx)
 	var closing sync.WaitGroup
 	closing.Go(func() {
 		select {

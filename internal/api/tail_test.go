@@ -193,6 +193,48 @@ func TestTailsAreBounded(t *testing.T) {
 	}
 }
 
+// Who has all tails loses some to others, and not all.
+func TestTailsAreShared(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.MaxTails = 4
+	w.restart()
+	at := w.serve()
+	begin := func(by token) *follower {
+		f := follow(t, at, "", by)
+		if f.resp.StatusCode == 200 {
+			f.next(": annal")
+		}
+		return f
+	}
+	acme, other := w.of("acme"), w.of("other")
+	var many []*follower
+	for range 4 {
+		many = append(many, begin(acme))
+	}
+	for i := range 2 {
+		if f := begin(other); f.resp.StatusCode != 200 {
+			t.Errorf("tail %d of another tenant gets %d", i, f.resp.StatusCode)
+		}
+	}
+	for name, by := range map[string]token{"the other tenant": other, "the first one": acme} {
+		if f := begin(by); f.resp.StatusCode != 429 {
+			t.Errorf("a third tail of %s gets %d, want 429", name, f.resp.StatusCode)
+		}
+	}
+	for _, f := range many[2:] {
+		if line := f.next("id: "); line != "" {
+			t.Errorf("a tail that lost its place reads %q", line)
+		}
+	}
+	w.put(event("read", "user:a", "p", 1))
+	for _, f := range many[:2] {
+		f.wantIDs(0)
+	}
+	if f := begin(w.of("third")); f.resp.StatusCode != 200 {
+		t.Errorf("a tail of a third tenant gets %d", f.resp.StatusCode)
+	}
+}
+
 func TestTailEndsWhenTheServerCloses(t *testing.T) {
 	w := newWorld(t)
 	closing := make(chan struct{})
