@@ -10,6 +10,7 @@ const (
 	MaxFilters      = 32   // conditions of one query
 	MaxFilterValues = 256  // values of one condition
 	MaxTextBytes    = 1024 // free text of one query
+	MaxWords        = 32   // words of it
 	MaxPage         = 1000 // events on a page
 	MaxOffset       = 100_000
 	MaxGroups       = 10_000 // values that a breakdown keeps apart; the rest are added up as [OtherValues]

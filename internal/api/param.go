@@ -143,6 +143,9 @@ func words(a *Ask, v string) error {
 	if len(v) > annal.MaxTextBytes {
 		return fmt.Errorf("must be at most %d bytes", annal.MaxTextBytes)
 	}
+	if len(annal.Words(v)) > annal.MaxWords {
+		return fmt.Errorf("must be at most %d words", annal.MaxWords)
+	}
 	a.Text = v
 	return nil
 }

@@ -187,6 +187,9 @@ func (p *memPart) candidates(pl *plan) (rows, bool) {
 		}
 	}
 	for _, w := range pl.words {
+		if pl.stop() {
+			return nil, true
+		}
 		if list, ok := p.wordRows(pl.store, w, selective); ok {
 			return list, true
 		}

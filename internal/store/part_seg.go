@@ -232,6 +232,9 @@ func (p *segPart) candidates(pl *plan) (list rowList, by *annal.Filter, found bo
 		return p.collect(by.Fields[0], &best), by, true
 	}
 	for _, w := range pl.words {
+		if pl.stop() {
+			return rows(nil), nil, true
+		}
 		if list, ok := p.wordRows(pl.store, w, limit); ok {
 			return list, nil, true
 		}

@@ -13,9 +13,11 @@ import (
 // A plan is a query in the form that parts of the log are asked in.
 type plan struct {
 	store   *Store
-	turn    *turn    // of who asks; nil: it needs none
-	tenants []string // each once, by name; nil: all
-	minKey  int64    // minKey ≤ time key ≤ maxKey
+	turn    *turn           // of who asks; nil: it needs none
+	ctx     context.Context // of who asks; nil: they wait
+	ended   error           // of ctx, once something was left out because of it
+	tenants []string        // each once, by name; nil: all
+	minKey  int64           // minKey ≤ time key ≤ maxKey
 	maxKey  int64
 	below   uint64 // only positions below
 	where   []annal.Filter
@@ -146,9 +148,21 @@ func (p *plan) tests(in part, known *annal.Filter) ([]test, bool) {
 		out = append(out, p.farTest(in))
 	}
 	for _, w := range p.words {
+		if p.stop() {
+			return nil, false
+		}
 		out = append(out, in.wordTest(p.store, w))
 	}
 	return out, true
+}
+
+// stop reports whether the context has ended. Then the answer is its error,
+// whatever else becomes of it.
+func (p *plan) stop() bool {
+	if p.ctx != nil && p.ended == nil {
+		p.ended = p.ctx.Err()
+	}
+	return p.ended != nil
 }
 
 // filterTest makes the test of one filter. No test means that every row

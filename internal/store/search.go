@@ -49,9 +49,9 @@ func (s *Store) Search(ctx context.Context, q annal.Query) (annal.Page, error) {
 		all := q
 		all.After = nil
 		total := s.plan(&all, p.below)
-		total.turn = p.turn
+		total.turn, total.ctx = p.turn, ctx
 		page.Total, err = v.count(ctx, total)
-		return err
+		return errOr(err, total.ended)
 	})
 	return page, err
 }
@@ -119,8 +119,9 @@ func (s *Store) read(ctx context.Context, q *annal.Query, fn func(*view, *plan) 
 	defer s.release(v)
 	return s.guarded(v, func() error {
 		p := s.plan(q, end)
-		p.turn = turn
-		return fn(v, p)
+		p.turn, p.ctx = turn, ctx
+		err := fn(v, p)
+		return errOr(err, p.ended)
 	})
 }
 
@@ -205,6 +206,8 @@ func checkQuery(q *annal.Query) error {
 		return annal.Invalid("", "%d conditions; at most %d are allowed", len(q.Where), annal.MaxFilters)
 	case len(q.Text) > annal.MaxTextBytes:
 		return annal.Invalid("text", "%d bytes; at most %d are allowed", len(q.Text), annal.MaxTextBytes)
+	case len(annal.Words(q.Text)) > annal.MaxWords:
+		return annal.Invalid("text", "at most %d words are allowed", annal.MaxWords)
 	case q.Limit < 0 || q.Limit > annal.MaxPage:
 		return annal.Invalid("limit", "%d; 1 to %d are allowed", q.Limit, annal.MaxPage)
 	case q.Offset < 0 || q.Offset > annal.MaxOffset:

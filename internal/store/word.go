@@ -1,6 +1,9 @@
 package store
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"unsafe"
 
 	"annal"
@@ -17,9 +20,16 @@ type word struct {
 	any    [annal.NumTexts]bool // hits has a bit
 }
 
+// newWords returns the words of a text that say something: a word that another one
+// contains is wherever that is. The longest, which most likely find least, come
+// first.
 func newWords(text string) (out []*word) {
-	for _, w := range annal.Words(text) {
-		out = append(out, &word{text: w, finder: fold.New(w)})
+	words := annal.Words(text)
+	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	for _, w := range words {
+		if !slices.ContainsFunc(out, func(longer *word) bool { return strings.Contains(longer.text, w) }) {
+			out = append(out, &word{text: w, finder: fold.New(w)})
+		}
 	}
 	return out
 }
@@ -280,6 +290,10 @@ func (p *memPart) wordTest(s *Store, w *word) test {
 	}
 }
 
+// wordUnit is how many rows of a memtable are looked through for a word before it
+// is asked whether it has too many.
+const wordUnit = 8 << 10
+
 // wordRows lists the rows that have w, unless they are more than limit.
 func (p *memPart) wordRows(s *Store, w *word, limit int) (list rows, ok bool) {
 	m := p.match(s, w)
@@ -302,10 +316,14 @@ func (p *memPart) wordRows(s *Store, w *word, limit int) (list rows, ok bool) {
 		if t.Off == nil {
 			continue
 		}
-		end := func(i int) int { return int(t.Off[i+1]) }
-		w.finder.Each(t.Bytes[:t.Off[p.cols.N]], p.cols.N, end, func(i int) { list = append(list, uint32(i)) })
-		if len(list) > limit {
-			return nil, false
+		for from := 0; from < p.cols.N; from += wordUnit {
+			to := min(from+wordUnit, p.cols.N)
+			start := t.Off[from]
+			end := func(i int) int { return int(t.Off[from+i+1] - start) }
+			w.finder.Each(t.Bytes[start:t.Off[to]], to-from, end, func(i int) { list = append(list, uint32(from+i)) })
+			if len(list) > limit {
+				return nil, false
+			}
 		}
 	}
 	return sortedRows(list), true
