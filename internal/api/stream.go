@@ -10,11 +10,11 @@ import (
 )
 
 // streamChunk is how much of a stream is gathered before it is sent.
-const streamChunk = 48 << 10
+const streamChunk = 128 << 10
 
 // streamRoom is the room that a stream takes: one chunk is sent while the next is
 // gathered.
-const streamRoom = 128 << 10
+const streamRoom = 320 << 10
 
 // An encoding spells events one after another.
 type encoding struct {

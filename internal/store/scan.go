@@ -79,8 +79,8 @@ func (c *scan) part(v *view, p *plan) error {
 			return true, nil
 		}
 		err := c.fn(&e)
-		if pause := (*annal.Pause)(nil); errors.As(err, &pause) {
-			err = c.pause(p.turn, pause.Ready)
+		if err != nil {
+			err = c.asPause(p.turn, err)
 		}
 		more := c.limit == 0 || c.n < c.offset+c.limit
 		if err == nil && more && c.n&(lastUnit-1) == 0 && c.s.cfg.Now().Sub(began) > scanView {
@@ -88,6 +88,15 @@ func (c *scan) part(v *view, p *plan) error {
 		}
 		return more, err
 	})
+}
+
+// asPause has the scan wait if that is what err wants, or returns err.
+func (c *scan) asPause(turn *turn, err error) error {
+	var pause *annal.Pause
+	if errors.As(err, &pause) {
+		return c.pause(turn, pause.Ready)
+	}
+	return err
 }
 
 // pause waits until ready is closed: for a moment with its view, but not with its
