@@ -98,7 +98,7 @@ func (s *server) noteAccess(c *Call, d time.Duration) {
 		e.Severity = annal.Warning
 	}
 	for f := range annal.NumTexts {
-		*e.Text(f) = fit(f, *e.Text(f))
+		*e.Text(f) = strings.Clone(fit(f, *e.Text(f))) // notes wait in a queue, without the headers that they are of
 	}
 	e.Extra = c.readExtra()
 	s.Access.Note(e)

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"annal"
 )
@@ -119,3 +121,37 @@ func TestHugeQuestionsAreNoted(t *testing.T) {
 		}
 	}
 }
+
+// Notes wait in a queue: they keep nothing of the requests that they are of, which
+// have headers of 64 KiB.
+func TestNotesKeepNoHeaders(t *testing.T) {
+	w := newWorld(t)
+	held := &kept{AccessLog: w.cfg.Access}
+	w.cfg.Access = held
+	w.restart()
+	agent := strings.Repeat("agent", 10_000)
+	r := httptest.NewRequest("GET", "/v1/events?limit=1", nil)
+	r.Header.Set("Authorization", "Bearer "+w.of("acme").secret)
+	r.Header.Set("User-Agent", agent)
+	w.send(r)
+	for _, e := range held.notes {
+		for f := range annal.NumTexts {
+			for _, given := range []string{agent, r.URL.Path, r.RequestURI} {
+				if v := *e.Text(f); v != "" && unsafe.StringData(v) == unsafe.StringData(given) {
+					t.Errorf("%s lies in the request", f)
+				}
+			}
+		}
+	}
+	if len(held.notes) != 1 || held.notes[0].Source.UserAgent == "" {
+		t.Errorf("%d notes, want 1 with the user agent", len(held.notes))
+	}
+}
+
+// kept is an AccessLog that remembers the notes.
+type kept struct {
+	AccessLog
+	notes []annal.Event
+}
+
+func (k *kept) Note(e annal.Event) { k.notes = append(k.notes, e) }
