@@ -3,6 +3,8 @@ package store
 import (
 	"fmt"
 	"hash/maphash"
+	"math"
+	"slices"
 
 	"annal"
 	"annal/internal/segment"
@@ -42,7 +44,7 @@ func newDeduper() deduper {
 
 // begin prepares for a group received at received µs.
 func (d *deduper) begin(s *Store, received int64) {
-	d.cutoff = received - idempotencyWindow.Microseconds()
+	d.cutoff = remembered(received)
 	for len(d.order) > 0 && (len(d.order) > maxKeys || d.keys[d.order[0]].Received < d.cutoff) {
 		delete(d.keys, d.order[0])
 		d.order = d.order[1:]
@@ -81,10 +83,14 @@ func (d *deduper) check(s *Store, p *pending) (verdict, error) {
 func (d *deduper) checkEvent(s *Store, p *pending, i int) (verdict, error) {
 	e := &p.batch.Events[i]
 	h := d.eventKey(e)
-	if f, ok := d.fresh[h]; ok {
-		if f.p != p {
-			return carried, nil
-		}
+	f, taken := d.fresh[h]
+	if taken && f.p != p {
+		return carried, nil
+	}
+	if taken && !sameID(&p.batch.Events[f.index], e) { // but for their hashes
+		f.index = slices.IndexFunc(p.batch.Events[:i], func(x annal.Event) bool { return sameID(&x, e) })
+	}
+	if taken && f.index >= 0 && !p.receipts[f.index].Duplicate {
 		if !sameEvent(&p.batch.Events[f.index], e) {
 			return accepted, &annal.ConflictError{Index: i, Field: annal.EventID.String()}
 		}
@@ -92,96 +98,19 @@ func (d *deduper) checkEvent(s *Store, p *pending, i int) (verdict, error) {
 		p.twins = append(p.twins, twin{i, f.index})
 		return accepted, nil
 	}
-	old, found, err := d.find(s, h, e)
+	old, found, err := d.find(s, h, e, scope{since: d.cutoff, end: math.MaxUint64})
 	switch {
 	case err != nil:
 		return accepted, err
-	case !found:
+	case !found && !taken:
 		d.fresh[h] = freshID{p, i}
+	case !found: // the hash is another event's; see findRecent
 	case !old.same:
 		return accepted, &annal.ConflictError{Index: i, Field: annal.EventID.String()}
 	default:
 		p.receipts[i] = old.receipt
 	}
 	return accepted, nil
-}
-
-type foundEvent struct {
-	receipt annal.Receipt
-	same    bool // its content is that of the new event
-}
-
-// find looks for a stored event of e's tenant with e's id. Where damage keeps it
-// from knowing, the event is refused.
-func (d *deduper) find(s *Store, h uint64, e *annal.Event) (got foundEvent, found bool, err error) {
-	position, recent := d.recent[h]
-	if recent {
-		s.settle(position + 1)
-	}
-	err = s.reading(func(v *view) error {
-		got, found, err = d.findIn(s, v, e, position, recent)
-		return err
-	})
-	if err != nil {
-		err = fmt.Errorf("%w: %s cannot be checked for duplicates: %s", annal.ErrUnavailable, annal.EventID, err)
-	}
-	return got, found, err
-}
-
-// findIn looks at position, if the id was seen there recently, and in the
-// segments of the window.
-func (d *deduper) findIn(s *Store, v *view, e *annal.Event, position uint64, recent bool) (foundEvent, bool, error) {
-	if recent {
-		if got, ok, err := d.compare(s, v, position, e); ok || err != nil {
-			return got, ok, err
-		}
-	}
-	for i := len(v.segs) - 1; i >= 0 && v.segs[i].lastReceived >= d.cutoff; i-- {
-		seg := v.segs[i]
-		tenant, ok := seg.Tenant(e.Tenant)
-		if !ok {
-			continue
-		}
-		var err error
-		if d.rows, err = seg.Lookup(annal.EventID, e.EventID, d.rows[:0]); err != nil {
-			return foundEvent{}, false, err
-		}
-		for _, row := range d.rows {
-			if row >= tenant.Lo && row < tenant.Hi {
-				if got, ok, err := d.compare(s, v, seg.PositionAt(row), e); ok || err != nil {
-					return got, ok, err
-				}
-			}
-		}
-	}
-	return foundEvent{}, false, nil
-}
-
-// settle waits until what was committed below end is visible. The apply stage
-// always gets there.
-func (s *Store) settle(end uint64) {
-	for {
-		woken := s.news.wait()
-		if s.applied.Load() >= end {
-			return
-		}
-		<-woken
-	}
-}
-
-// compare reads the event at position and says whether it has e's id, within
-// the window, and e's content.
-func (d *deduper) compare(s *Store, v *view, position uint64, e *annal.Event) (foundEvent, bool, error) {
-	var old annal.Event
-	if ok, err := v.event(position, &old); !ok || err != nil {
-		return foundEvent{}, false, err
-	}
-	received := old.Received.UnixMicro()
-	if old.EventID != e.EventID || old.Tenant != e.Tenant || received < d.cutoff {
-		return foundEvent{}, false, nil
-	}
-	r := annal.Receipt{ID: s.id(position, received), Seq: old.Seq, Position: position, Duplicate: true}
-	return foundEvent{r, sameEvent(&old, e)}, true, nil
 }
 
 // replay answers a batch whose key was seen before.
@@ -202,13 +131,16 @@ func (d *deduper) replay(s *Store, p *pending, k segment.Key) (verdict, error) {
 	return accepted, nil
 }
 
-// recall completes the receipts of p, whose events k covers.
+// recall completes the receipts of p, whose events k covers. An event that k's
+// batch repeated is looked for as it was then: by now its id may be forgotten,
+// or another event's.
 func (d *deduper) recall(s *Store, v *view, p *pending, k segment.Key) error {
+	then := scope{since: remembered(k.Received), end: k.Position + uint64(k.Count)}
 	next := k.Position
 	for i := range p.batch.Events {
 		e := &p.batch.Events[i]
 		if e.EventID != "" {
-			old, found, err := d.find(s, d.eventKey(e), e)
+			old, found, err := d.find(s, d.eventKey(e), e, then)
 			if err != nil {
 				return err
 			}
@@ -275,16 +207,4 @@ func (d *deduper) rollback() {
 // seed can make an id that hides another tenant's.
 func (d *deduper) eventKey(e *annal.Event) uint64 {
 	return maphash.String(d.seed, e.EventID) ^ maphash.String(d.seed, e.Tenant)*31
-}
-
-// sameEvent reports whether a retry, e, says what old says: all but flags, and
-// but the time when e has none of its own.
-func sameEvent(old, e *annal.Event) bool {
-	for f := range annal.NumTexts {
-		if f != annal.Flags && *old.Text(f) != *e.Text(f) {
-			return false
-		}
-	}
-	return (e.Untimed || old.Time.Equal(e.Time)) && old.Outcome == e.Outcome && old.Severity == e.Severity &&
-		old.Request.Status == e.Request.Status && old.Request.Duration == e.Request.Duration
 }
