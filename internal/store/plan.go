@@ -232,7 +232,7 @@ func holds(v string, f *annal.Filter) bool {
 }
 
 func numberTest(in part, field annal.Field, f *annal.Filter) test {
-	if f.Prefix {
+	if f.Prefix || field == annal.Duration && slices.ContainsFunc(f.Values, rounded) {
 		return func(row uint32) bool { return holds(numberText(field, in.number(field, row)), f) }
 	}
 	var want []int64
@@ -257,6 +257,13 @@ func numberTest(in part, field annal.Field, f *annal.Filter) test {
 		}
 		return false
 	}
+}
+
+// rounded reports whether a duration in milliseconds is so long that its text is
+// rounded, and stands for no single number of nanoseconds.
+func rounded(v string) bool {
+	ms, err := strconv.ParseFloat(v, 64)
+	return err == nil && ms >= 1e9
 }
 
 // numberOf is the number that a field's text stands for; only the very text
