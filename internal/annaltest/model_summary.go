@@ -26,10 +26,13 @@ func (m *Model) Summarize(ctx context.Context, q annal.Query, a annal.Aggregatio
 		Total: uint64(len(all)), Breakdown: map[annal.Field][]annal.Count{},
 		Top: map[annal.Field][]annal.Count{}, Distinct: map[annal.Field]uint64{},
 	}
-	if len(all) > 0 {
-		s.First, s.Last = all[0].Time, all[len(all)-1].Time
-	}
-	for _, e := range all {
+	for i, e := range all { // in the order of keys, which are not exact times at their ends
+		if i == 0 || e.Time.Before(s.First) {
+			s.First = e.Time
+		}
+		if i == 0 || e.Time.After(s.Last) {
+			s.Last = e.Time
+		}
 		s.Outcomes[e.Outcome]++
 	}
 	for _, f := range a.Breakdown {
@@ -134,8 +137,11 @@ func histogram(events []*annal.Event, interval time.Duration) ([]annal.Bucket, e
 		return nil, annal.Invalid("interval", "gives more than %d buckets; take a longer one or narrower times", annal.MaxBuckets)
 	}
 	buckets := make([]annal.Bucket, last-first+1)
-	for i := range buckets {
-		buckets[i].Start = annal.KeyTime((first + int64(i)) * int64(interval))
+	key := annal.TimeKey(events[0].Time)
+	into := (key%int64(interval) + int64(interval)) % int64(interval)
+	buckets[0].Start = annal.KeyTime(key).Add(-time.Duration(into)) // a key itself might be too small for 64 bits
+	for i := range buckets[1:] {
+		buckets[i+1].Start = buckets[i].Start.Add(interval)
 	}
 	for _, e := range events {
 		b := &buckets[bucket(e)-first]

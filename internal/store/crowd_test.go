@@ -89,10 +89,12 @@ func (w *world) compare(q annal.Query, agg annal.Aggregation) {
 	if err != nil || wantErr != nil {
 		w.t.Fatalf("Summarize(%+v, %+v): %v, model %v", q, agg, err, wantErr)
 	}
-	byValue := cmpopts.SortSlices(func(a, b annal.Count) bool { return a.Value < b.Value })
 	far := gocmp.Comparer(func(a, b time.Time) bool { return annal.TimeKey(a) == annal.TimeKey(b) })
-	if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty(), byValue, far); diff != "" {
+	if diff := gocmp.Diff(want, got, cmpopts.EquateEmpty(), far); diff != "" {
 		w.t.Fatalf("Summarize(%+v, %+v) (-model +store):\n%s", q, agg, diff)
+	}
+	if !got.First.Equal(want.First) || !got.Last.Equal(want.Last) {
+		w.t.Fatalf("Summarize(%+v, %+v): from %v to %v, want %v to %v", q, agg, got.First, got.Last, want.First, want.Last)
 	}
 }
 

@@ -23,36 +23,46 @@ func (s *Store) Summarize(ctx context.Context, q annal.Query, agg annal.Aggregat
 	if err := errOr(checkQuery(&q), checkAggregation(&agg)); err != nil {
 		return annal.Summary{}, err
 	}
-	out, desks, err := s.summarize(ctx, &q, &agg, 0)
-	if !errors.Is(err, errNoDesk) {
-		return out, err
-	}
-	if err := s.desks.take(ctx, desks); err != nil {
-		return out, err
-	}
-	defer s.desks.leave(desks)
-	out, _, err = s.summarize(ctx, &q, &agg, desks)
+	var out annal.Summary
+	err := s.counted(ctx, &q, &agg, func(c *counting) (err error) {
+		out, err = c.summary()
+		return err
+	})
 	return out, err
 }
 
-// summarize is Summarize for who has so many desks. With none it may answer
-// errNoDesk and how many are needed.
-func (s *Store) summarize(ctx context.Context, q *annal.Query, agg *annal.Aggregation, desks int) (out annal.Summary, need int, err error) {
+// counted counts what q selects and calls answer with the counts. If there may be
+// many, it waits for desks.
+func (s *Store) counted(ctx context.Context, q *annal.Query, agg *annal.Aggregation, answer func(*counting) error) error {
+	desks, err := s.countedAt(ctx, q, agg, 0, answer)
+	if !errors.Is(err, errNoDesk) {
+		return err
+	}
+	if err := s.desks.take(ctx, desks); err != nil {
+		return err
+	}
+	defer s.desks.leave(desks)
+	_, err = s.countedAt(ctx, q, agg, desks, answer)
+	return err
+}
+
+// countedAt is counted for who has so many desks. With none it may return errNoDesk
+// and how many are needed.
+func (s *Store) countedAt(ctx context.Context, q *annal.Query, agg *annal.Aggregation, desks int, answer func(*counting) error) (need int, err error) {
 	err = s.again(ctx, q, func(v *view, p *plan) error {
 		if need = s.desksFor(v, agg); need > 0 && desks == 0 {
 			return errNoDesk
 		}
-		var err error
-		out, err = newCounting(s, p.watch(ctx), p, agg).run(v)
+		err := newCounting(s, p.watch(ctx), p, agg).run(v, answer)
 		for range len(s.spaces) {
 			if !errors.Is(err, errSpaceFull) { // else begin again: that field is merged now
 				break
 			}
-			out, err = newCounting(s, p.watch(ctx), p, agg).run(v)
+			err = newCounting(s, p.watch(ctx), p, agg).run(v, answer)
 		}
 		return err
 	})
-	return out, need, err
+	return need, err
 }
 
 func errOr(errs ...error) error {
@@ -62,22 +72,6 @@ func errOr(errs ...error) error {
 		}
 	}
 	return nil
-}
-
-// Values lists up to limit distinct values of f among what q selects, by value,
-// and whether there are more.
-func (s *Store) Values(ctx context.Context, q annal.Query, f annal.Field, limit int) ([]annal.Count, bool, error) {
-	sum, err := s.Summarize(ctx, q, annal.Aggregation{Breakdown: []annal.Field{f}})
-	if err != nil {
-		return nil, false, err
-	}
-	list := slices.DeleteFunc(sum.Breakdown[f], func(c annal.Count) bool { return c.Value == "" || c.Value == annal.OtherValues })
-	more := len(list) < len(sum.Breakdown[f]) && len(list) >= annal.MaxGroups-1
-	slices.SortFunc(list, func(a, b annal.Count) int { return cmp.Compare(a.Value, b.Value) })
-	if len(list) > limit {
-		list, more = list[:limit], true
-	}
-	return list, more, nil
 }
 
 func checkAggregation(a *annal.Aggregation) error {
@@ -106,9 +100,10 @@ type counting struct {
 	tallies  []*tally                        // of text fields
 	numbers  map[annal.Field]map[int64]*cell // of the others
 	outcomes [annal.NumOutcomes]uint64
-	min, max int64                   // time keys
+	min, max int64     // time keys
+	first    time.Time // of what has the times from min to max
+	last     time.Time
 	buckets  map[int64]*annal.Bucket // by interval since 1970
-	crowded  bool                    // there are more intervals than a histogram may have
 	near     *annal.Bucket           // one of them, for keys from nearMin to nearMax
 	nearMin  int64
 	nearMax  int64
@@ -143,17 +138,17 @@ func (c *counting) tally(f annal.Field) *tally {
 	return nil
 }
 
-// run counts v and makes the answer.
-func (c *counting) run(v *view) (annal.Summary, error) {
+// run counts v and calls answer.
+func (c *counting) run(v *view, answer func(*counting) error) error {
 	defer func() {
 		for _, t := range c.tallies {
 			t.giveBack(c.s)
 		}
 	}()
-	if err := c.view(v); err != nil {
-		return annal.Summary{}, err
+	if err := errOr(c.view(v), c.findEnds(v)); err != nil {
+		return err
 	}
-	return c.summary()
+	return answer(c)
 }
 
 // view counts every part of v.
@@ -172,45 +167,52 @@ func (c *counting) view(v *view) error {
 	return nil
 }
 
+// findEnds finds the times of the first and the last event. Where keys end, they
+// stand for many times, and the rows there are looked at.
+func (c *counting) findEnds(v *view) error {
+	c.first, c.last = timeOfKey(c.min), timeOfKey(c.max)
+	if c.min > c.max {
+		return nil
+	}
+	if isFar(c.min) {
+		if err := c.eachTime(v, c.min, func(t time.Time, n int) {
+			if n == 0 || t.Before(c.first) {
+				c.first = t
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	if !isFar(c.max) {
+		return nil
+	}
+	return c.eachTime(v, c.max, func(t time.Time, n int) {
+		if n == 0 || t.After(c.last) {
+			c.last = t
+		}
+	})
+}
+
+// eachTime calls fn with the exact time of every event with a key, and how many
+// there were before.
+func (c *counting) eachTime(v *view, key int64, fn func(t time.Time, n int)) error {
+	p, n := *c.plan, 0
+	p.minKey, p.maxKey = key, key
+	return each(c.w, v.runs(&p), func(r *run, rows []uint32) error {
+		for _, row := range rows {
+			fn(r.part.time(row), n)
+			n++
+		}
+		return nil
+	})
+}
+
 // event counts outcome and time of one event.
 func (c *counting) event(key int64, outcome uint8) {
 	c.outcomes[outcome]++
 	c.min, c.max = min(c.min, key), max(c.max, key)
 	if c.agg.Interval > 0 {
 		c.bucket(key, outcome)
-	}
-}
-
-// bucket counts an event in its interval. Events come nearly in order of time,
-// so that most are in the interval of the one before.
-func (c *counting) bucket(key int64, outcome uint8) {
-	if c.near == nil || key < c.nearMin || key > c.nearMax {
-		c.turnTo(key)
-	}
-	c.near.N++
-	if outcome != uint8(annal.Success) {
-		c.near.Failed++
-	}
-}
-
-// turnTo makes near the interval of key.
-func (c *counting) turnTo(key int64) {
-	length := int64(c.agg.Interval)
-	i := key / length
-	if key%length < 0 {
-		i--
-	}
-	if c.near = c.buckets[i]; c.near == nil {
-		if len(c.buckets) == annal.MaxBuckets {
-			c.crowded, c.near = true, new(annal.Bucket) // nothing more is kept for an answer that is a refusal
-			return
-		}
-		c.near = &annal.Bucket{Start: annal.KeyTime(i * length)}
-		c.buckets[i] = c.near
-	}
-	c.nearMin, c.nearMax = key, key // at the ends of time, the product may run over
-	if i > math.MinInt64/length && i < math.MaxInt64/length-1 {
-		c.nearMin, c.nearMax = i*length, i*length+length-1
 	}
 }
 
@@ -231,7 +233,7 @@ func (c *counting) summary() (annal.Summary, error) {
 		out.Total += n
 	}
 	if out.Total > 0 {
-		out.First, out.Last = timeOfKey(c.min), timeOfKey(c.max)
+		out.First, out.Last = c.first, c.last
 	}
 	topN := cmp.Or(c.agg.TopN, defaultTop)
 	for _, f := range c.fields() {
@@ -251,6 +253,10 @@ func (c *counting) summary() (annal.Summary, error) {
 		}
 		if err != nil {
 			return out, err
+		}
+		if t := c.tally(f); t != nil && t.merging {
+			ownValues(broken.list)
+			ownValues(top.list)
 		}
 		c.answer(&out, f, &broken, &top, distinct)
 	}
@@ -307,30 +313,6 @@ func (c *counting) eachValue(f annal.Field, fn func(string, cell)) error {
 		return errSpaceFull
 	}
 	return t.each(c.w, values, fn)
-}
-
-// histogram lists the intervals from the first with events to the last, without
-// gaps.
-func (c *counting) histogram() ([]annal.Bucket, error) {
-	if len(c.buckets) == 0 {
-		return nil, nil
-	}
-	first, last := int64(math.MaxInt64), int64(math.MinInt64)
-	for i := range c.buckets {
-		first, last = min(first, i), max(last, i)
-	}
-	if c.crowded || last-first >= annal.MaxBuckets || last-first < 0 {
-		return nil, annal.Invalid("interval", "the events span more than %d intervals; choose a longer interval or a shorter range", annal.MaxBuckets)
-	}
-	out := make([]annal.Bucket, 0, last-first+1)
-	for i := first; i <= last; i++ {
-		if b := c.buckets[i]; b != nil {
-			out = append(out, *b)
-		} else {
-			out = append(out, annal.Bucket{Start: annal.KeyTime(i * int64(c.agg.Interval))})
-		}
-	}
-	return out, nil
 }
 
 // memtable counts m. A plain question reads the columns; any other walks the

@@ -104,7 +104,11 @@ func TestTotalsOfAnOlderView(t *testing.T) {
 	w.settle(6)
 	w.compare(annal.Query{}, plainCounts())
 	agg := plainCounts()
-	got, err := newCounting(w.store, &watch{ctx: context.Background(), store: w.store}, w.store.plan(&annal.Query{}, end), &agg).run(old)
+	var got annal.Summary
+	err := newCounting(w.store, &watch{ctx: context.Background(), store: w.store}, w.store.plan(&annal.Query{}, end), &agg).run(old, func(c *counting) (err error) {
+		got, err = c.summary()
+		return err
+	})
 	want, _ := w.model.Summarize(context.Background(), annal.Query{Below: end}, agg)
 	if err != nil || got.Total != want.Total || got.Outcomes != want.Outcomes {
 		t.Errorf("the older view counts %d, %v, %v; want %d, %v", got.Total, got.Outcomes, err, want.Total, want.Outcomes)
