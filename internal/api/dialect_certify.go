@@ -63,17 +63,14 @@ func certifyPages() Params {
 // untilDay reads the last time, which is included; of a bare date, the whole
 // day is.
 func untilDay(a *Ask, v string) error {
-	t, date, ok := annal.ParseTime(v)
-	if !ok || !date {
-		return until(a, v)
+	t, date, err := readTime(v)
+	if err != nil {
+		return err
 	}
-	a.Until = t.Add(day)
-	a.late = append(a.late, func(_ *Call, a *Ask) error {
-		if a.Since.Equal(a.Until) && !a.Since.IsZero() {
-			return annal.Invalid("start_date", "is later than end_date")
-		}
-		return nil
-	})
+	if date {
+		t = t.Add(day - 1)
+	}
+	a.through(t)
 	return nil
 }
 
@@ -91,9 +88,12 @@ func eventTypes(a *Ask, values []string) error {
 		return is(annal.Action)(a, exact)
 	}
 	a.late = append(a.late, func(c *Call, a *Ask) error {
-		known, _, err := c.Values(c.ctx, annal.Query{Since: a.Since, Until: a.Until}, annal.Action, annal.MaxGroups)
+		known, more, err := c.Values(c.ctx, annal.Query{Since: a.Since, Until: a.Until}, annal.Action, annal.MaxGroups)
 		if err != nil {
 			return err
+		}
+		if more {
+			return annal.Invalid("event_type", "names a family, of more than %d event types in those times; name single ones or a shorter time", annal.MaxGroups)
 		}
 		for _, n := range known {
 			for _, family := range families {

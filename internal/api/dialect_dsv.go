@@ -99,11 +99,18 @@ func bareOrBearer(r *http.Request) string {
 // untilMidnight reads the end: a bare date is its midnight, exclusive; a
 // date-time is included.
 func untilMidnight(a *Ask, v string) error {
-	if t, date, ok := annal.ParseTime(v); ok && date {
+	t, date, err := readTime(v)
+	switch {
+	case err != nil:
+		return err
+	case !date:
+		a.through(t)
+	case t.IsZero(): // to a Query, that is no end; nothing is before either
+		a.Until = t.Add(-1)
+	default:
 		a.Until = t
-		return nil
 	}
-	return until(a, v)
+	return nil
 }
 
 // clamped reads how many records a page has, and takes what is beyond 1 to most

@@ -90,9 +90,7 @@ func pydanticBound(set func(a *Ask, t time.Time)) func(a *Ask, name, v string) {
 }
 
 // setUntil takes t as the last time, which is included.
-func setUntil(a *Ask, t time.Time) {
-	a.Until = t.Add(1)
-}
+func setUntil(a *Ask, t time.Time) { a.through(t) }
 
 // scaikeyResult matches how an action ended: it succeeded or it did not.
 // Nothing ends in any other way.

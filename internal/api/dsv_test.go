@@ -151,7 +151,7 @@ func TestS2_15_BoundsAreDSVs(t *testing.T) {
 	for query, want := range map[string]int{
 		"": 3, "endDate=2026-04-24": 1, "endDate=2026-04-24T00:00:00Z": 2, "startDate=2026-04-24": 2, "startDate=2026-04-23&endDate=2026-04-25": 3,
 		"startDate=2026-04-24&endDate=2026-04-24": 0, "startDate=2026-04-24T00:00:00.000000001Z": 1, "endDate=": 3,
-		"startDate=2026-04-24T02:00:00%2B02:00&endDate=2026-04-25": 2,
+		"startDate=2026-04-24T02:00:00%2B02:00&endDate=2026-04-25": 2, "endDate=20260424": 1, "endDate=0001-01-01": 0, "endDate=0001-01-01T00:00:00Z": 0,
 	} {
 		a := w.get(acme, "/v1/audit?"+query).ok()
 		if got := a.text("totalItems"); got != fmt.Sprint(want) || a.text("length") != got {

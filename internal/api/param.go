@@ -160,29 +160,32 @@ func succeeded(a *Ask, v string) error {
 
 // since reads the earliest time.
 func since(a *Ask, v string) (err error) {
-	a.Since, err = readTime(v)
+	a.Since, _, err = readTime(v)
 	return err
 }
 
 // until reads the last time, which is included. A bare date is its midnight.
 func until(a *Ask, v string) error {
-	t, err := readTime(v)
+	t, _, err := readTime(v)
 	if err == nil {
-		a.Until = t.Add(1)
+		a.through(t)
 	}
 	return err
 }
 
+// through has the question end with the instant t, which is included.
+func (a *Ask) through(t time.Time) { a.Until, a.included = t.Add(1), true }
+
 // readTime reads ISO 8601; a '+' that the URL turned into a space is put back.
-func readTime(v string) (time.Time, error) {
-	t, _, ok := annal.ParseTime(v)
-	if i := strings.LastIndexByte(v, ' '); !ok && i >= len("2006-01-02T") {
-		t, _, ok = annal.ParseTime(v[:i] + "+" + v[i+1:])
+func readTime(v string) (t time.Time, date bool, err error) {
+	t, date, ok := readISO(v)
+	if i := strings.LastIndexByte(v, ' '); !ok && i >= len("20060102T15") {
+		t, date, ok = readISO(v[:i] + "+" + v[i+1:])
 	}
 	if !ok {
-		return t, errors.New("must be an ISO 8601 date or date-time, such as 2026-04-23T18:00:00Z")
+		return t, false, errors.New("must be an ISO 8601 date or date-time, such as 2026-04-23T18:00:00Z")
 	}
-	return t, nil
+	return t, date, nil
 }
 
 // limitTo reads how many events a page has, 1 to most; more is refused.

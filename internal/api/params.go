@@ -33,7 +33,9 @@ type Ask struct {
 	annal.Query
 	Agg    annal.Aggregation
 	cursor string
-	from   *uint64 // position to tail from
+
+	included bool    // Until is just behind an instant that was given
+	from     *uint64 // position to tail from
 
 	given   url.Values                // as it came
 	page    *big.Int                  // its number, from 1; nil: the first
@@ -146,7 +148,8 @@ func shortened(name string) string {
 
 // check refuses what only shows when everything was read.
 func (a *Ask) check(p *Params, bad *annal.InvalidError) {
-	if !a.Since.IsZero() && !a.Until.IsZero() && a.Until.Before(a.Since) {
+	reversed := a.Until.Before(a.Since) || a.included && a.Until.Equal(a.Since)
+	if !a.Since.IsZero() && !a.Until.IsZero() && reversed {
 		bad.Add(-1, cmp.Or(p.Begin, "from"), "is later than "+cmp.Or(p.End, "to"))
 	}
 	if len(a.Where) > annal.MaxFilters {

@@ -64,9 +64,9 @@ func (c *Call) days(q annal.Query, s *annal.Summary) ([]annal.Bucket, error) {
 		return nil, nil
 	}
 	const most = annal.MaxBuckets - 1
-	if s.Last.Sub(s.First) > most*day {
-		end := s.Last
-		if tomorrow := c.s.Now().Add(day); end.After(tomorrow) && s.First.Before(tomorrow) {
+	first, end := annal.KeyTime(annal.TimeKey(s.First)), annal.KeyTime(annal.TimeKey(s.Last)) // as bars have them
+	if end.Sub(first) > most*day {
+		if tomorrow := c.s.Now().Add(day); end.After(tomorrow) && first.Before(tomorrow) {
 			end = tomorrow
 		}
 		if begin := end.Add(-(most - 1) * day).Truncate(day); q.Since.Before(begin) {

@@ -77,7 +77,14 @@ func TestS0_7_BoundsAreInclusiveInstants(t *testing.T) {
 		{"from=2026-04-23T14:00:04+02:00", []string{"user:4"}}, // the '+' was not escaped
 		{"from=2026-04-23&to=9999-12-31", []string{"user:4", "user:3", "user:2", "user:1", "user:0"}},
 		{"to=2026-04-23", []string{}},
-		{"from=20260423T120004Z", nil},
+		{"from=20260423T120004Z", []string{"user:4"}},
+		{"from=20260423T140004+0200", []string{"user:4"}}, // the '+' was not escaped
+		{"from=2026-113T12:00:04&to=20260424", []string{"user:4"}},
+		{"from=2026-W17-4T120004,0Z&to=2026113T24", []string{"user:4"}},
+		{"from=2026W174T12&to=2026-04-23T1200", []string{"user:0"}},
+		{"from=2026-04-24T00:00:00.000000001Z&to=20260423T24:00", nil}, // 1 ns too late
+		{"from=2026-04-23T25Z", nil}, {"from=2026-W54-1", nil}, {"from=2026-W17", nil}, {"from=2026-W174", nil}, {"from=2026-366", nil},
+		{"from=0000-W01-1", nil}, {"from=2026-04-23T24:00:01Z", nil}, {"from=202604", nil},
 	} {
 		a := w.get(w.of("acme"), "/v1/audit/logs?"+tt.query)
 		if tt.want == nil {

@@ -33,7 +33,7 @@ func createToken(c *Call) error {
 	}
 	spec := TokenSpec{Subject: body.Subject, Tenant: body.Tenant, Partner: body.Partner, Scopes: body.Scopes, Standing: body.Standing}
 	if body.Expires != "" {
-		t, err := readTime(body.Expires)
+		t, _, err := readTime(body.Expires)
 		if err != nil {
 			return bodyError{annal.Invalid("expires", "%s", err.Error())}
 		}
