@@ -138,6 +138,9 @@ func (w *world) append() {
 		}
 	}
 	w.pass(time.Duration(w.rnd.IntN(5000)) * time.Millisecond)
+	if w.rnd.IntN(20) == 0 { // what is remembered for a day may be forgotten
+		w.pass(time.Duration(w.rnd.IntN(14)) * time.Hour)
+	}
 	twin = annal.Batch{Events: slices.Clone(b.Events), Key: b.Key, Digest: b.Digest}
 	got, gotErr := w.store.Append(context.Background(), &b)
 	want, wantErr := w.model.Append(context.Background(), &twin)
@@ -208,9 +211,12 @@ func (w *world) filter() annal.Filter {
 	return f
 }
 
-func (w *world) askPages() {
+func (w *world) askPages() { w.walk(w.query()) }
+
+// walk asks for the pages of q, at times while the log grows.
+func (w *world) walk(q annal.Query) {
+	w.t.Helper()
 	ctx := context.Background()
-	q := w.query()
 	for page := range 5 {
 		got, err := w.store.Search(ctx, q)
 		want, wantErr := w.model.Search(ctx, q)
