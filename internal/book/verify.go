@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"os"
 )
 
@@ -85,7 +86,8 @@ func (v *verifier) run() error {
 	}
 	v.pageSize, v.pages = m.pageSize, m.pages
 	if v.pages > uint64(len(v.b))/v.pageSize {
-		return v.damage("it is cut short", uint64(len(v.b)), v.pages*v.pageSize)
+		most := uint64(math.MaxInt64) / v.pageSize // pages whose end is an offset
+		return v.damage("it is cut short", uint64(len(v.b)), min(v.pages, most)*v.pageSize)
 	}
 	v.last = nil
 	if err := v.tree("", m.root, 0); err != nil {
