@@ -175,6 +175,7 @@ func FuzzState(f *testing.F) {
 	for i, name := range names {
 		text := textOf(f, base, name)
 		f.Add(text, i == 0, false)
+		f.Add(text, i != 0, false) // one in the place of the other
 		f.Add(text[:len(text)-len("\n00000000\n")], i == 0, true)
 	}
 	f.Add(`{"segments":[{"name":"../../x","first":5,"last":1,"rows":-1},{"name":""}],"next":18446744073709551615,"seqs":{"":1},"lost":[{}]}`, true, true)

@@ -50,7 +50,7 @@ func (h *hex16) UnmarshalText(b []byte) error {
 
 func openIdentity(disk vfs.FS, cfg Config) (id identity, err error) {
 	name := cfg.Dir + "/" + IdentityFile
-	err = readState(disk, name, &id)
+	err = readState(disk, name, &id, false) // its format says whether it is a newer version's
 	if errors.Is(err, fs.ErrNotExist) {
 		return newIdentity(disk, cfg, name)
 	}
@@ -107,7 +107,9 @@ func writeState(disk vfs.FS, name string, v any) error {
 	return disk.SyncDir(name[:strings.LastIndexByte(name, '/')])
 }
 
-func readState(disk vfs.FS, name string, v any) error {
+// readState reads what writeState wrote into v. If strict, what v has no field for
+// is damage: one file might be in the place of another.
+func readState(disk vfs.FS, name string, v any, strict bool) error {
 	size, err := disk.Size(name)
 	if err != nil {
 		return err
@@ -128,7 +130,11 @@ func readState(disk vfs.FS, name string, v any) error {
 	if !ok || sum != fmt.Sprintf("%08x\n", crc32.Checksum([]byte(text), castagnoli)) {
 		return &DamageError{name, "checksum does not match", size}
 	}
-	if err := json.Unmarshal([]byte(text), v); err != nil {
+	d := json.NewDecoder(strings.NewReader(text))
+	if strict {
+		d.DisallowUnknownFields()
+	}
+	if err := d.Decode(v); err != nil {
 		return &DamageError{name, err.Error(), size}
 	}
 	return nil

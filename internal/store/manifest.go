@@ -70,7 +70,7 @@ func (s *Store) openManifest() (manifest, error) {
 // damaged, whatever its checksum says.
 func (s *Store) readManifest() (manifest, error) {
 	m := manifest{Seqs: map[string]uint64{}}
-	if err := readState(s.fs, s.path(manifestFile), &m); err != nil {
+	if err := readState(s.fs, s.path(manifestFile), &m, true); err != nil {
 		return m, err
 	}
 	switch {
