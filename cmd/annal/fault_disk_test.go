@@ -42,7 +42,7 @@ func TestWritesResumeWhenTheTroubleIsOver(t *testing.T) {
 }
 
 func (x trouble) run(t *testing.T) {
-	dir := filepath.Join(tmpfs(t, 4<<20), "data")
+	dir := filepath.Join(tmpfs(t, 16<<20), "data")
 	p := launch{dir: dir, size: small}.serve(t)
 	l, c := newLedger(), p.client(t, -1)
 	store := func(i int) error {
