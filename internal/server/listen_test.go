@@ -22,17 +22,24 @@ import (
 // where time is exact and passes only while everybody waits.
 const limit = time.Minute
 
+// limited returns both ends of a connection that was accepted with a limit.
+func limited(t *testing.T) (ours, theirs net.Conn) {
+	t.Helper()
+	pipes := annaltest.NewPipes()
+	theirs = pipes.Dial()
+	ours, err := newLimitListener(pipes, 1, limit).Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ours, theirs
+}
+
 // Who takes nothing of an answer is cut off after the limit; who takes it slowly
 // is not, however long that lasts in all.
 func TestReadersWhoTakeNothingAreCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pipes := annaltest.NewPipes()
-		theirs := pipes.Dial()
+		conn, theirs := limited(t)
 		defer theirs.Close()
-		conn, err := newLimitListener(pipes, 1, limit).Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
 		go func() {
 			b := make([]byte, 1)
 			for range 5 {
@@ -181,13 +188,8 @@ func TestTheLimitOfBodiesSparesOtherRequests(t *testing.T) {
 // A reader who keeps reading gets all of a long answer, however long that takes.
 func TestLongAnswersReachSlowReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pipes := annaltest.NewPipes()
-		theirs := pipes.Dial()
+		conn, theirs := limited(t)
 		defer theirs.Close()
-		conn, err := newLimitListener(pipes, 1, limit).Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
 		const pieces = 8
 		go func() {
 			b := make([]byte, writePiece)
