@@ -36,7 +36,7 @@ type Config struct {
 
 	MemoryLimit   Size `name:"memory-limit" default:"400MiB" help:"Memory that Go's collector keeps the process's heap below. 0: no limit."`
 	ResidentLimit Size `name:"resident-limit" default:"0" help:"Resident memory above which pages of segments are given back to the system, which keeps them cached. 0: memory-limit and 320 MiB."`
-	GCPercent     int  `name:"gc-percent" default:"100" help:"How much the heap may grow between collections, in percent of what lives."`
+	GCPercent     int  `name:"gc-percent" default:"40" help:"How much the heap may grow between collections, in percent of what lives."`
 
 	RedactNames     []string      `name:"redact-names" placeholder:"NAME" help:"Further names of members (or ends of names) whose values are secret and are never stored."`
 	KeepNames       []string      `name:"keep-names" placeholder:"NAME" help:"Names of members whose values are kept although they look secret."`

@@ -25,12 +25,12 @@ func (s *Store) releaseLoop() {
 	var patrol logScrubber
 	loading := preloader{after: time.Now().Add(preloadRest)}
 	for s.wait(residentCheck) == nil {
-		s.spare.expire(s.cfg.Now())
 		limit := s.cfg.Resident
 		full := limit > 0 && vfs.Resident() > limit/8*7
 		quiet := s.applied.Load() == applied
 		applied = s.applied.Load()
 		rested := quiet && limit > 0 && applied != sweptAt
+		s.spare.expire(s.cfg.Now(), rested)
 		if age := s.cfg.Now().Sub(swept); full && age > sweepEvery || rested && age > residentCheck {
 			sweep()
 			swept, sweptAt = s.cfg.Now(), applied

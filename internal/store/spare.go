@@ -50,11 +50,12 @@ func (s *spare) take() *room {
 	return r
 }
 
-// expire lets go of room that has been kept for too long.
-func (s *spare) expire(now time.Time) {
+// expire lets go of room that has been kept for too long, or that nobody waits
+// for since appends have rested: questions have a use for the memory.
+func (s *spare) expire(now time.Time, rested bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if age := now.Sub(s.since); age > spareTime || age < 0 {
+	if age := now.Sub(s.since); rested || age > spareTime || age < 0 {
 		s.room = nil
 	}
 }
