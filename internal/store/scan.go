@@ -35,7 +35,8 @@ type scan struct {
 // Scan calls fn with every event that q selects, in q's order, to q.Limit if
 // that is not 0. The event and its strings are lent for the call
 // only; like those of a page it has no salt. An fn that has to wait for something
-// returns an [annal.Pause] and not before it has taken the event.
+// returns an [annal.Pause] and not before it has taken the event. It asks the store
+// nothing: the scan has a turn to work, which another question may wait for.
 func (s *Store) Scan(ctx context.Context, q annal.Query, fn func(*annal.Event) error) error {
 	c := &scan{s: s, ctx: ctx, q: q, fn: fn, limit: q.Limit, offset: q.Offset}
 	c.q.Limit, c.q.Offset = 0, 0
