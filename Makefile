@@ -15,7 +15,9 @@ BENCH_JSON   ?= bin/bench.json
 BENCH_FLAGS  ?=
 GROWTH       ?= 1000000 10000000 60000000
 GROWTH_TABLE ?= bin/growth.md
-PEERS_FLAGS  ?=
+PEERS_EVENTS ?= 10000000
+PEERS_TABLE  ?= bin/peers.md
+PEERS_FLAGS  ?= --ask-time 3s --ingest-time 20s
 FAULTS       := KillNine|Failing|Trouble|ReadOnly|SecondServer|Standstill|Spoiled|Foreign|Crowds|Hostile
 FUZZTIME     ?= 10m
 FUZZ         ?= .
@@ -61,11 +63,11 @@ arch: ## the shape: import tiers, sizes, comments
 bench: build ## BENCH_EVENTS events over loopback HTTP, figures to BENCH_JSON; from 1 M on an earlier version too (BENCH_BASE=)
 	@scripts/bench $(BENCH_EVENTS) $(BENCH_JSON) $(BENCH_FLAGS)
 
-bench-growth: build ## the same at GROWTH events, as one Markdown table in GROWTH_TABLE
+bench-growth: build ## the same at GROWTH events, as one table in docs/performance.md
 	@scripts/bench-growth '$(GROWTH)' $(GROWTH_TABLE) $(BENCH_FLAGS)
 
-bench-peers: build ## the same events and questions for SQLite, DuckDB, PostgreSQL and VictoriaLogs
-	@bench/peers/run $(CURDIR)/bin/annal $(PEERS_FLAGS)
+bench-peers: build ## the same PEERS_EVENTS and questions for SQLite, DuckDB, PostgreSQL and VictoriaLogs, as one table in docs/performance.md
+	@bench/peers/run $(CURDIR)/bin/annal $(CURDIR)/$(PEERS_TABLE) --events $(PEERS_EVENTS) $(PEERS_FLAGS)
 
 profile: build ## a new cmd/annal/default.pgo, which the compiler optimises by
 	@scripts/profile

@@ -9,24 +9,25 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"annal/internal/bench"
 )
 
-var lines = [...]struct{ key, title string }{
-	{"ingest_batched_events_per_s", "ingest, 4 × 1000 (events/s)"},
-	{"ingest_batched_server_cpu_s_per_million", "CPU-s per million, batched"},
-	{"ingest_single_events_per_s", "ingest, 64 × 1 (events/s)"},
-	{"disk_bytes_per_event", "bytes per event at rest"},
-	{"newest_100_p50_ms", "newest 100 (p50 ms)"},
-	{"action_day_p50_ms", "action in a day"},
-	{"rare_identity_p50_ms", "rare identity"},
-	{"request_id_p50_ms", "request id"},
-	{"prefix_failed_30d_p50_ms", "path prefix + failed, 30 days"},
-	{"path_trail_30d_p50_ms", "path trail + 30-day summary"},
-	{"identity_trail_30d_p50_ms", "identity trail + 30-day summary"},
-	{"summary_30d_p50_ms", "summary 30 days, odd bounds"},
-	{"summary_90d_p50_ms", "summary 90 days"},
-	{"rare_text_p50_ms", "rare text"},
-	{"stream_events_per_s", "export (events/s)"},
+// lines are the figures that all stores have.
+var lines = [...]string{
+	"ingest_batched_events_per_s", "ingest_batched_server_cpu_s_per_million", "ingest_single_events_per_s", "disk_bytes_per_event",
+	"newest_100_p50_ms", "action_day_p50_ms", "rare_identity_p50_ms", "request_id_p50_ms", "prefix_failed_30d_p50_ms",
+	"path_trail_30d_p50_ms", "identity_trail_30d_p50_ms", "summary_30d_p50_ms", "summary_90d_p50_ms", "rare_text_p50_ms",
+	"stream_events_per_s",
+}
+
+// title returns what a table calls a figure.
+func title(key string) string {
+	rows := bench.Rows()
+	if i := slices.IndexFunc(rows, func(r bench.Row) bool { return r.Key == key }); i >= 0 {
+		return rows[i].Title
+	}
+	return key
 }
 
 func writeTable(o options, results []result) (err error) {
@@ -39,7 +40,8 @@ func writeTable(o options, results []result) (err error) {
 		defer f.Close()
 		out = f
 	}
-	fmt.Fprintf(out, "%d events, %d processors, %s\n\n", o.events, runtime.NumCPU(), time.Now().UTC().Format(time.DateOnly))
+	fmt.Fprintf(out, "%d events, %d processors, %s. In parentheses: how many times as good annal's figure is.\n\n",
+		o.events, runtime.NumCPU(), time.Now().UTC().Format(time.DateOnly))
 	head, rule := "| |", "|---|"
 	for _, r := range results {
 		head += " " + r.name + " |"
@@ -47,17 +49,17 @@ func writeTable(o options, results []result) (err error) {
 	}
 	fmt.Fprintln(out, head)
 	fmt.Fprintln(out, rule)
-	for _, l := range lines {
-		row := "| " + l.title + " |"
+	for _, key := range lines {
+		row := "| " + title(key) + " |"
 		for _, r := range results {
-			row += " " + show(r.figures[l.key]) + " |"
+			row += " " + show(r.figures[key]) + compared(key, results[0].figures[key], r.figures[key]) + " |"
 		}
 		fmt.Fprintln(out, row)
 	}
 	for _, r := range results {
-		for _, l := range lines {
-			if note := r.notes[l.key]; note != "" {
-				fmt.Fprintf(out, "\n%s, %s: %s\n", r.name, l.title, note)
+		for _, key := range lines {
+			if note := r.notes[key]; note != "" {
+				fmt.Fprintf(out, "\n%s, %s: %s\n", r.name, title(key), note)
 			}
 		}
 	}
@@ -65,6 +67,22 @@ func writeTable(o options, results []result) (err error) {
 		fmt.Fprintln(out, "\n"+d)
 	}
 	return nil
+}
+
+// compared writes how many times as good as a peer's the first store's figure is,
+// bold where the peer's is better; "" of the first itself.
+func compared(key string, first, peer float64) string {
+	if first == peer || first == 0 || peer == 0 {
+		return ""
+	}
+	ratio := peer / first
+	if strings.HasSuffix(key, "_events_per_s") {
+		ratio = first / peer
+	}
+	if ratio < 1 {
+		return fmt.Sprintf(" (**%.2f**)", ratio)
+	}
+	return " (" + show(ratio) + ")"
 }
 
 func show(v float64) string {

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"text/tabwriter"
 )
 
@@ -113,65 +111,4 @@ func WriteChanges(out io.Writer, changes []Change) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%.2f\n", c.Key, number(c.Old), number(c.New), c.Ratio)
 	}
 	return t.Flush()
-}
-
-// WriteMarkdown writes reports, read as JSON, side by side: a column for each,
-// headed by its number of events. A p99 stands in parentheses behind its median;
-// what misses its target is bold.
-func WriteMarkdown(out io.Writer, reports ...[]byte) error {
-	var columns []figures
-	var keys []string
-	for i, report := range reports {
-		f, err := readFigures(report)
-		if err != nil {
-			return fmt.Errorf("report %d: %w", i+1, err)
-		}
-		columns = append(columns, f)
-		for _, key := range f.keys {
-			if !neutral(key) && !slices.Contains(keys, key) && !f.beside(key) {
-				keys = append(keys, key)
-			}
-		}
-	}
-	head, rule := "| p50 (p99) | target |", "|---|---|"
-	for _, f := range columns {
-		head += " " + number(f.value["events"]) + " events |"
-		rule += "---|"
-	}
-	text := head + "\n" + rule + "\n"
-	for _, key := range keys {
-		goal, _ := Figure{Key: key, Target: targetOf(key)}.against()
-		text += "| " + key + " | " + goal + " |"
-		for _, f := range columns {
-			text += " " + f.cell(key) + " |"
-		}
-		text += "\n"
-	}
-	_, err := io.WriteString(out, text)
-	return err
-}
-
-const p99Suffix = "_p99_ms"
-
-// beside reports whether a figure stands behind its median.
-func (f *figures) beside(key string) bool {
-	name, ok := strings.CutSuffix(key, p99Suffix)
-	_, median := f.value[name+medianSuffix]
-	return ok && median && targetOf(key) == 0
-}
-
-// cell writes a figure as a table shows it.
-func (f *figures) cell(key string) string {
-	v, ok := f.value[key]
-	if !ok {
-		return "–"
-	}
-	text := number(v)
-	if figure := (Figure{Key: key, Value: v, Target: targetOf(key)}); !figure.Met() {
-		text = "**" + text + "**"
-	}
-	if name, ok := strings.CutSuffix(key, medianSuffix); ok && f.beside(name+p99Suffix) {
-		text += " (" + number(f.value[name+p99Suffix]) + ")"
-	}
-	return text
 }
