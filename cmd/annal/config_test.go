@@ -16,8 +16,9 @@ import (
 func samples() map[string][3]string {
 	return map[string][3]string{
 		"data": {"a", "b", "c"}, "listen": {"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
-		"admin-listen": {"127.0.0.1:4", "127.0.0.1:5", "127.0.0.1:6"},
-		"log-format":   {"json", "text", "json"}, "log-level": {"debug", "warn", "error"},
+		"admin-listen":    {"127.0.0.1:4", "127.0.0.1:5", "127.0.0.1:6"},
+		"trusted-proxies": {"[10.0.0.1]", "[10.0.0.0/8, fd00::/8]", "[192.0.2.1]"},
+		"log-format":      {"json", "text", "json"}, "log-level": {"debug", "warn", "error"},
 		"max-connections": {"1", "2", "3"}, "header-timeout": {"1s", "2s", "3s"}, "body-timeout": {"1s", "2s", "3s"},
 		"stall-timeout": {"1s", "2s", "3s"}, "idle-timeout": {"1s", "2s", "3s"}, "query-timeout": {"1s", "2s", "3s"},
 		"shutdown-timeout": {"1s", "2s", "3s"}, "memory-limit": {"64MiB", "65MiB", "66MiB"}, "resident-limit": {"740MiB", "750MiB", "760MiB"},

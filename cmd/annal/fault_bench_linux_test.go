@@ -19,7 +19,7 @@ import (
 func TestABenchmarkLeavesNoServer(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, p *os.Process){
 		"terminated": signaled(syscall.SIGTERM), "interrupted": signaled(syscall.SIGINT), "hung up": signaled(syscall.SIGHUP),
-		"killed": signaled(syscall.SIGKILL), "unread": func(*testing.T, *os.Process) {},
+		"killed": signaled(syscall.SIGKILL), "told that nobody reads": signaled(syscall.SIGPIPE), "unread": func(*testing.T, *os.Process) {},
 	} {
 		t.Run(name, func(t *testing.T) { endBenchmark(t, end, name == "unread") })
 	}

@@ -92,7 +92,8 @@ func (c *Call) begin() {
 	}
 }
 
-// write sends b.
+// write sends b. Its deadline stays: net/http lifts it before the next request of
+// the connection, and here each piece sets its own.
 func (c *Call) write(b []byte) error {
 	control := http.NewResponseController(c.w)
 	// The deadline is one of the network, so it goes by the real clock. Test
@@ -104,6 +105,5 @@ func (c *Call) write(b []byte) error {
 	if err := control.Flush(); err != nil {
 		return goneError{err}
 	}
-	_ = control.SetWriteDeadline(time.Time{}) // not for what comes next on the connection
 	return nil
 }

@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"strings"
 
 	"annal"
@@ -50,8 +49,8 @@ func bounded(secret string) string { return secret[:min(len(secret), MaxPassword
 
 // attempt checks the pace, then the secret, counts failures, and issues tokens.
 func (s *Store) attempt(l *identity.Login, kind string, check func(name string) (session, error)) (identity.Grant, error) {
-	now := s.now()
-	if wait, again := s.addresses.take(network64(l.Remote), now); wait > 0 {
+	now, network := s.now(), network64(l.Remote)
+	if wait, again := s.addresses.take(network, now); wait > 0 {
 		return identity.Grant{}, &RateError{After: wait, Again: again}
 	}
 	if l.Tenant != "" && !ValidName(l.Tenant) {
@@ -67,20 +66,14 @@ func (s *Store) attempt(l *identity.Login, kind string, check func(name string) 
 	if l.Tenant == "" {
 		l.Tenant = s.tenantOf(kind, name)
 	}
-	if wait := s.locks.locked(key, now); wait > 0 {
-		return identity.Grant{}, &RateError{After: wait, Locked: true}
-	}
-	if wait, _ := s.subjects.take(key, now); wait > 0 {
-		return identity.Grant{}, &RateError{After: wait}
-	}
-	who, err := check(name)
-	if errors.Is(err, ErrCredentials) && s.locks.fail(key, now) {
-		return identity.Grant{}, &RateError{After: lockFor, Locked: true, New: true}
-	}
+	try, err := s.admit(key, network, now)
 	if err != nil {
 		return identity.Grant{}, err
 	}
-	s.locks.succeed(key)
+	who, err := check(name)
+	if err := try.end(err); err != nil {
+		return identity.Grant{}, err
+	}
 	return s.open(who, l.Lifetime)
 }
 

@@ -13,7 +13,7 @@ const (
 	subjectBurst  = 20                     // attempts at once for one name
 	subjectEvery  = time.Second            // and one more after each of these
 	maxPaces      = 16_384                 // addresses, and names, that are remembered
-	maxFailures   = 5                      // in a row, then the name is locked
+	maxFailures   = 5                      // in a row from one network, then the name is locked for it
 	lockFor       = 15 * time.Minute       // for this long,
 	failureWindow = 15 * time.Minute       // if no two of them are further apart than this
 )
@@ -60,6 +60,15 @@ func (p *paces) take(key string, now time.Time) (wait time.Duration, again bool)
 	return 0, false
 }
 
+// giveBack undoes a take.
+func (p *paces) giveBack(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if k, known := p.keys[key]; known {
+		p.keys[key] = pace{full: k.full.Add(-p.every), told: k.told}
+	}
+}
+
 // forget drops the keys that have rested, or the one that is nearest to it.
 func (p *paces) forget(now time.Time) {
 	oldest, at := "", time.Time{}
@@ -75,8 +84,8 @@ func (p *paces) forget(now time.Time) {
 	}
 }
 
-// locks counts failures by name, known or not, and locks names that fail again
-// and again.
+// locks counts failures by name, known or not, and network, and locks those that
+// fail again and again.
 type locks struct {
 	mu   sync.Mutex
 	keys map[string]failing // guarded by mu

@@ -15,8 +15,8 @@ var (
 // A RateError says that there were too many attempts and when to try again.
 type RateError struct {
 	After  time.Duration
-	Locked bool // the account is locked after failures; otherwise it is only the pace
-	New    bool // this attempt locked it
+	Locked bool // the account is locked after failures, for where they came from; otherwise it is only the pace
+	New    bool // this attempt locked it, or is the first that was refused for it
 	Again  bool // nothing was looked at, nor was it the time before: an event of it would say nothing new
 }
 

@@ -68,7 +68,9 @@ type Store struct {
 	signer      *signer
 	addresses   *paces // at which addresses try to sign in
 	subjects    *paces // at which names are tried
+	strangers   *paces // at which names fail from networks that they have not signed in from
 	locks       locks
+	homes       homes
 }
 
 // Open opens the store in cfg.Dir. An empty one gets its first token, bound to
@@ -85,7 +87,7 @@ func Open(cfg Config) (*Store, error) {
 		cache: map[[sha256.Size]byte]*verified{}, used: map[string]time.Time{}, ended: map[string]int64{},
 		tenants: map[string]Tenant{}, gone: map[string]Tenant{}, partners: map[string][]string{}, directories: map[string]*directory{},
 		addresses: newPaces(addressBurst, addressEvery), subjects: newPaces(subjectBurst, subjectEvery),
-		locks: locks{keys: map[string]failing{}},
+		strangers: newPaces(strangerBurst, strangerEvery), locks: locks{keys: map[string]failing{}}, homes: homes{keys: map[string][]home{}},
 	}
 	if s.signer, err = openSigner(&cfg); err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strconv"
 	"time"
+
+	"annal/client"
 )
 
 // Limits of the HTTP client.
@@ -23,6 +26,7 @@ const (
 
 // A target is the server under test, as requests spell it.
 type target struct {
+	server string // as it was given
 	addr   string
 	secure bool
 	host   string
@@ -34,7 +38,7 @@ func newTarget(server, token string) (target, error) {
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return target{}, fmt.Errorf("server %q: not an http or https address", server)
 	}
-	t := target{addr: u.Host, secure: u.Scheme == "https", host: u.Host, token: token}
+	t := target{server: server, addr: u.Host, secure: u.Scheme == "https", host: u.Host, token: token}
 	if u.Port() == "" {
 		t.addr = net.JoinHostPort(u.Hostname(), map[bool]string{false: "80", true: "443"}[t.secure])
 	}
@@ -70,19 +74,38 @@ type wire struct {
 	stop func() bool
 }
 
+// dial connects. That it cannot, and not because ctx ended, is a
+// [client.UnreachableError].
 func (t *target) dial(ctx context.Context) (*wire, error) {
-	d := net.Dialer{Timeout: dialTimeout}
-	conn, err := d.DialContext(ctx, "tcp", t.addr)
-	if err != nil {
+	conn, err := t.connect(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
 		return nil, err
-	}
-	if t.secure {
-		host, _, _ := net.SplitHostPort(t.addr)
-		conn = tls.Client(conn, &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12})
+	case err != nil:
+		return nil, &client.UnreachableError{Server: t.server, Err: err}
 	}
 	w := &wire{conn: conn, in: bufio.NewReaderSize(conn, readBuffer)}
 	w.stop = context.AfterFunc(ctx, func() { conn.Close() })
 	return w, nil
+}
+
+// connect opens a connection for requests, with TLS if that is what the server
+// speaks.
+func (t *target) connect(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", t.addr)
+	if err != nil || !t.secure {
+		return conn, err
+	}
+	host, _, _ := net.SplitHostPort(t.addr)
+	secure := tls.Client(conn, &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12})
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
 }
 
 func (w *wire) close() {
@@ -132,6 +155,14 @@ type refusedError struct {
 
 func (e *refusedError) Error() string {
 	return fmt.Sprintf("the server answered %d: %s", e.status, e.body)
+}
+
+// Unwrap tells of a denial as a [client.Error].
+func (e *refusedError) Unwrap() error {
+	if e.status == http.StatusUnauthorized || e.status == http.StatusForbidden {
+		return &client.Error{Status: e.status, Detail: e.body}
+	}
+	return nil
 }
 
 type responseHead struct {

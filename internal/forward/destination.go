@@ -113,10 +113,13 @@ func validName(s string) bool {
 // validHost takes addresses, and names of letters, digits, dots, hyphens and
 // underscores.
 func validHost(s string) bool {
+	if s == "" || len(s) > MaxHost {
+		return false // a zone of an address may have any length
+	}
 	if _, err := netip.ParseAddr(s); err == nil {
 		return true
 	}
-	if s == "" || len(s) > MaxHost || strings.Contains(s, "..") || s[0] == '.' || s[0] == '-' {
+	if strings.Contains(s, "..") || s[0] == '.' || s[0] == '-' {
 		return false
 	}
 	for i := range len(s) {

@@ -88,6 +88,7 @@ func TestS2_17_EveryProblemIsNamed(t *testing.T) {
 		{"host", func(d *Destination) { d.Host = "a..b" }},
 		{"host", func(d *Destination) { d.Host = "a:1" }},
 		{"host", func(d *Destination) { d.Host = strings.Repeat("a", 254) }},
+		{"host", func(d *Destination) { d.Host = "fe80::1%" + strings.Repeat("a", MaxHost) }},
 		{"port", func(d *Destination) { d.Port = -1 }},
 		{"port", func(d *Destination) { d.Port = 65536 }},
 		{"siemType", func(d *Destination) { d.Kind = "Splunk" }},

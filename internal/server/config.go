@@ -23,6 +23,8 @@ type Config struct {
 	Listen      string `name:"listen" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where the API and /metrics answer; port 0 picks a free one. Default: ${default}."`
 	AdminListen string `name:"admin-listen" placeholder:"HOST:PORT" help:"Where /debug/pprof and /metrics answer. Keep it private. Unset: nowhere."`
 
+	TrustedProxies []string `name:"trusted-proxies" placeholder:"CIDR" help:"Addresses and networks of the proxies whose X-Forwarded-For says who calls. Unset: none."`
+
 	LogFormat string `name:"log-format" default:"text" enum:"text,json" help:"How annal's own log is written to standard error: ${enum}."`
 	LogLevel  string `name:"log-level" default:"info" enum:"debug,info,warn,error" help:"What is logged, and all that is worse: ${enum}."`
 
@@ -117,6 +119,9 @@ func (c *Config) check() error {
 	}
 	if c.AdminListen != "" && !isAddress(c.AdminListen) {
 		return fmt.Errorf("admin-listen: %q is no address such as 127.0.0.1:9090", c.AdminListen)
+	}
+	if _, err := parseProxies(c.TrustedProxies); err != nil {
+		return fmt.Errorf("trusted-proxies: %w", err)
 	}
 	if c.MaxConnections < 1 {
 		return fmt.Errorf("max-connections: %d is too few; 1 or more", c.MaxConnections)

@@ -90,6 +90,7 @@ func TestConfigCheck(t *testing.T) {
 		{"listen", func(c *Config) { c.Listen = "127.0.0.1:" }},
 		{"listen", func(c *Config) { c.Listen = "127.0.0.1:65536" }},
 		{"admin-listen", func(c *Config) { c.AdminListen = "127.0.0.1" }},
+		{"trusted-proxies", func(c *Config) { c.TrustedProxies = []string{"10.0.0.0/8", "proxy"} }},
 		{"max-connections", func(c *Config) { c.MaxConnections = 0 }},
 		{"gc-percent", func(c *Config) { c.GCPercent = 5 }},
 		{"memory-limit", func(c *Config) { c.MemoryLimit = 1 }},

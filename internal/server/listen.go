@@ -91,8 +91,8 @@ func boundBody(limit time.Duration, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		body := &boundedBody{ReadCloser: r.Body, control: http.NewResponseController(w)}
-		if body.control.SetReadDeadline(time.Now().Add(limit)) == nil {
+		body := &boundedBody{ReadCloser: r.Body}
+		if http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit)) == nil {
 			r.Body = body
 		}
 		next.ServeHTTP(w, r)
@@ -102,19 +102,16 @@ func boundBody(limit time.Duration, next http.Handler) http.Handler {
 	})
 }
 
-// A boundedBody lifts the deadline once the body is all there.
+// A boundedBody notes that the deadline has passed. Once the body is all there,
+// net/http lifts the deadline itself: it goes on reading, to see the client leave.
 type boundedBody struct {
 	io.ReadCloser
-	control *http.ResponseController
-	late    bool
+	late bool
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	switch {
-	case errors.Is(err, io.EOF):
-		_ = b.control.SetReadDeadline(time.Time{}) // a connection that cannot be told is about to end
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		b.late = true
 	}
 	return n, err

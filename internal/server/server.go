@@ -164,7 +164,11 @@ func (s *Server) handler(deps Deps, cursorKey []byte) http.Handler {
 }
 
 func (s *Server) openListeners(handler http.Handler) error {
-	l, err := s.listen(s.cfg.Listen, s.public(handler))
+	trusted, err := parseProxies(s.cfg.TrustedProxies)
+	if err != nil {
+		return err // which the configuration's check has ruled out
+	}
+	l, err := s.listen(s.cfg.Listen, believeProxies(trusted, s.public(handler)))
 	if err != nil {
 		return err
 	}
