@@ -70,7 +70,7 @@ func newBuilder(c *Columns) (*builder, error) {
 		c: c, codes: make([]uint32, c.N), wide: make([]uint64, c.N), parents: map[annal.Field][]uint32{},
 		layout: layout{
 			rows: c.N, first: c.PositionAt(0), last: c.PositionAt(c.N - 1), slots: int(annal.NumFields),
-			minTime: slices.Min(c.Time), maxTime: slices.Max(c.Time),
+			minTime: slices.Min(c.Time), maxTime: slices.Max(c.Time), seed: seedOf(c),
 		},
 	}
 	for f := range b.columns {
@@ -193,6 +193,11 @@ func subsOf(vals []uint64) iter.Seq2[int, []uint64] {
 	}
 }
 
+// seedOf returns the seed of a segment's hashes: of the salt of the event that came
+// last, which was drawn when the texts of all of them were there. Who chooses texts
+// cannot foresee which of them will share buckets.
+func seedOf(c *Columns) uint64 { return binary.LittleEndian.Uint64(c.Salt[(c.N-1)*SaltBytes:]) }
+
 // arrival returns which arrival became row.
 func (b *builder) arrival(row int) int {
 	if b.order == nil {
@@ -207,7 +212,7 @@ func (b *builder) addPlaces() {
 		b.wide[row] = uint64(b.c.Time[b.arrival(row)])
 	}
 	b.putSubs(b.timeSlot(), false)
-	b.idx = newIndexBuilder(b.starts)
+	b.idx = newIndexBuilder(b.starts, b.seed)
 	b.idx.addTimes(b.wide)
 	for row := range b.wide {
 		b.wide[row] = b.c.PositionAt(b.arrival(row))

@@ -49,7 +49,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Sizes and names of the frame that both files share.
 const (
-	formatVersion = 2
+	formatVersion = 3
 	magicBytes    = 8
 	headerBytes   = 48
 	trailerBytes  = 24

@@ -15,6 +15,7 @@ import (
 // segment's file, as long as its methods are called in the same order.
 type indexBuilder struct {
 	rows     int
+	seed     uint64   // that of the layout
 	starts   []uint32 // first row of each tenant, then the number of rows
 	times    []int64  // first and last time of each tenant
 	outcomes []uint8
@@ -24,9 +25,9 @@ type indexBuilder struct {
 	filters  []trigrams // by block; nil: no free text
 }
 
-func newIndexBuilder(starts []uint32) *indexBuilder {
+func newIndexBuilder(starts []uint32, seed uint64) *indexBuilder {
 	rows := int(starts[len(starts)-1])
-	return &indexBuilder{rows: rows, starts: starts, scratch: make([]uint32, rows)}
+	return &indexBuilder{rows: rows, seed: seed, starts: starts, scratch: make([]uint32, rows)}
 }
 
 func (x *indexBuilder) put(k kind, field uint8, b []byte) {
@@ -287,9 +288,9 @@ func (x *indexBuilder) addBlob(f annal.Field, at func(int) []byte) {
 	}
 }
 
-// addHashes writes u32 bits, u32 entries, two vecs (where each bucket begins;
-// the rows) and a 16-bit fingerprint for each entry. The top bits of a text's
-// xxh3 hash choose the bucket, the next 16 are the fingerprint. Absent texts
+// addHashes writes u32 bits, u32 entries, two vecs (where each bucket
+// begins; the rows) and a 16-bit fingerprint for each entry. The top bits of a
+// text's xxh3 hash with the layout's seed choose the bucket, the next 16 are the fingerprint. Absent texts
 // have no entry.
 func (x *indexBuilder) addHashes(f annal.Field, at func(int) []byte) {
 	shift := bucketBits(x.rows)
@@ -298,7 +299,7 @@ func (x *indexBuilder) addHashes(f annal.Field, at func(int) []byte) {
 	entries := 0
 	for row := range heads {
 		if b := at(row); len(b) > 0 {
-			h := xxh3.Hash(b) >> (64 - shift - 16)
+			h := xxh3.HashSeed(b, x.seed) >> (64 - shift - 16)
 			heads[row] = h + 1
 			starts[h>>16+1]++
 			entries++

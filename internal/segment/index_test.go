@@ -3,8 +3,11 @@ package segment
 import (
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/zeebo/xxh3"
 
 	"annal"
 )
@@ -301,5 +304,32 @@ func TestCodeSet(t *testing.T) {
 		if got, want := set.anyIn(uint32(lo), uint32(hi)), slices.Contains(has[lo:hi+1], true); got != want || set.Len() != n {
 			t.Fatalf("anyIn(%d, %d) = %v, Len %d, want %v, %d", lo, hi, got, set.Len(), want, n)
 		}
+	}
+}
+
+// TestCollisionsCannotBeChosen fills a segment with texts that share a bucket when
+// they are hashed without its seed.
+func TestCollisionsCannotBeChosen(t *testing.T) {
+	const rows = 2048
+	c := auditColumns(rows, 1)
+	column := TextColumn{Off: []uint32{0}}
+	shift := bucketBits(rows)
+	for i, chosen := 0, 0; chosen < rows; i++ {
+		if s := "id-" + strconv.Itoa(i); xxh3.HashString(s)>>(64-shift) == 0 {
+			column.Bytes = append(column.Bytes, s...)
+			column.Off = append(column.Off, uint32(len(column.Bytes)))
+			chosen++
+		}
+	}
+	c.Text[annal.RequestID] = column
+	_, s := builtOf(t, c)
+	b := s.idx.bytes(s.idxSec[kindHash][annal.RequestID])
+	starts := vecAt(b, 8)
+	most := uint64(0)
+	for i := range 1 << shift {
+		most = max(most, starts.at(i+1)-starts.at(i))
+	}
+	if limit := uint64(4 << bucketShift); most > limit {
+		t.Errorf("one bucket has %d of %d rows, want at most %d", most, rows, limit)
 	}
 }

@@ -44,6 +44,7 @@ type layout struct {
 	minTime     int64
 	maxTime     int64
 	tenants     int
+	seed        uint64 // of hashes of texts
 	columns     [annal.NumFields]column
 	slots       int // fields in the file; the other vecs follow
 }
@@ -80,7 +81,7 @@ func (l *layout) lanes() []lane {
 // the end of the last.
 func (l *layout) coldHeader() int { return (l.slots + 1) * 4 }
 
-const layoutFixed = 4 + 4 + 4*8 + 4 + 1
+const layoutFixed = 4 + 4 + 4*8 + 4 + 8 + 1
 
 func (l *layout) append(b []byte) []byte {
 	le := binary.LittleEndian
@@ -91,6 +92,7 @@ func (l *layout) append(b []byte) []byte {
 	b = le.AppendUint64(b, uint64(l.minTime))
 	b = le.AppendUint64(b, uint64(l.maxTime))
 	b = le.AppendUint32(b, uint32(l.tenants))
+	b = le.AppendUint64(b, l.seed)
 	b = append(b, uint8(annal.NumFields))
 	for f, c := range l.columns {
 		name := annal.Field(f).String()
@@ -111,7 +113,7 @@ func (l *layout) parse(b []byte) error {
 	le := binary.LittleEndian
 	l.rows, l.first, l.last = int(le.Uint32(b)), le.Uint64(b[8:]), le.Uint64(b[16:])
 	l.minTime, l.maxTime = int64(le.Uint64(b[24:])), int64(le.Uint64(b[32:]))
-	l.tenants, l.slots = int(le.Uint32(b[40:])), int(b[44])
+	l.tenants, l.seed, l.slots = int(le.Uint32(b[40:])), le.Uint64(b[44:]), int(b[52])
 	if l.rows < 1 || l.rows > MaxRows || le.Uint32(b[4:]) != BlockRows || l.first > l.last || l.tenants < 1 || l.tenants > l.rows {
 		return fmt.Errorf("footer: impossible counts")
 	}

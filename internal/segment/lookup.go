@@ -109,7 +109,7 @@ func (s *Segment) lookupBlob(f annal.Field, value string, dst []int) []int {
 	b := s.idx.bytes(at)
 	shift := uint(u32(b))
 	starts, rows := vecAt(b, 8), vecAt(b, 8+vecHeader)
-	h := xxh3.HashString(value) >> (64 - shift - 16)
+	h := xxh3.HashStringSeed(value, s.seed) >> (64 - shift - 16)
 	for i := int(starts.at(int(h >> 16))); i < int(starts.at(int(h>>16)+1)); i++ {
 		if binary.LittleEndian.Uint16(b[hashHeader+2*i:]) != uint16(h) {
 			continue

@@ -217,11 +217,16 @@ var mixes = []struct {
 // built builds and opens a model's segment on a disk in memory.
 func built(t testing.TB, m *model) (*vfs.Mem, *Segment) {
 	t.Helper()
+	return builtOf(t, m.columns())
+}
+
+func builtOf(t testing.TB, c *Columns) (*vfs.Mem, *Segment) {
+	t.Helper()
 	disk := vfs.NewMem(1)
 	if err := disk.MkdirAll("d"); err != nil {
 		t.Fatal(err)
 	}
-	name, err := Build(disk, "d", m.columns(), testLog)
+	name, err := Build(disk, "d", c, testLog)
 	if err != nil {
 		t.Fatal(err)
 	}

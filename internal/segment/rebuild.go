@@ -27,7 +27,7 @@ func (s *Segment) index() *indexBuilder {
 	for i := range starts {
 		starts[i] = uint32(table.at(i))
 	}
-	x := newIndexBuilder(starts)
+	x := newIndexBuilder(starts, s.seed)
 	x.addTimes(asWords(s.Times(0, s.rows, nil)))
 	x.addOrder(s.orderOfArrival())
 	codes := s.Codes(annal.ResultOutcome, 0, s.rows, make([]uint32, 0, s.rows))

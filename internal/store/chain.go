@@ -1,6 +1,12 @@
 package store
 
-import "annal"
+import (
+	"math/rand/v2"
+
+	"github.com/zeebo/xxh3"
+
+	"annal"
+)
 
 // A chain links the rows of a memtable that share a value of one field, newest
 // first: last is the newest row of each code, or of each bucket of hashes, and
@@ -8,6 +14,7 @@ import "annal"
 type chain struct {
 	last []uint32
 	prev []uint32 // by row; elements do not change once written
+	seed uint64   // of the hash; nobody can foresee which texts share buckets
 }
 
 // chainBuckets is how many buckets the hashes of a ByHash field share.
@@ -17,6 +24,7 @@ const chainBuckets = 1 << 16
 // says whether they are in a chain of their own. links has a zero for each.
 func (c *chain) begin(links []uint32, linked bool) {
 	c.prev = links
+	c.seed = rand.Uint64()
 	if !linked {
 		return
 	}
@@ -42,11 +50,20 @@ func (c *chain) linkText(s string) {
 		c.prev = append(c.prev, 0)
 		return
 	}
-	c.link(bucket(s))
+	c.link(c.bucket(s))
 }
 
 // bucket is where a text of a ByHash field is linked.
-func bucket(s string) uint32 { return hash32(s) % chainBuckets }
+func (c *chain) bucket(s string) uint32 { return uint32(xxh3.HashStringSeed(s, c.seed) % chainBuckets) }
+
+// linked calls fn with the rows of v in the chain that a text of a ByHash field is
+// linked in, newest first.
+func (v *memView) linked(f annal.Field, s string, fn func(row int)) {
+	v.table.mu.RLock()
+	i := v.table.chains[f].bucket(s)
+	v.table.mu.RUnlock()
+	v.chained(f, i, fn)
+}
 
 // chained calls fn with the rows of v in the chain at i, newest first.
 func (v *memView) chained(f annal.Field, i uint32, fn func(row int)) {

@@ -50,7 +50,7 @@ func (d *deduper) findRecent(s *Store, v *view, e *annal.Event, position uint64,
 	}
 	for i := len(v.mems) - 1; i >= 0 && !found && err == nil; i-- {
 		mv := v.mems[i].view()
-		mv.chained(annal.EventID, bucket(e.EventID), func(row int) {
+		mv.linked(annal.EventID, e.EventID, func(row int) {
 			if !found && err == nil && mv.text(annal.EventID, row) == e.EventID {
 				got, found, err = d.compare(s, v, mv.position(row), e, in)
 			}

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zeebo/xxh3"
-
 	"annal"
 	"annal/internal/segment"
 )
@@ -214,14 +212,6 @@ func (m *memtable) sortIn(row uint32, key int64) {
 		ch.min, ch.max = keys[ch.order[0]], keys[ch.order[chunkRows-1]]
 		m.chunks, m.tail = append(m.chunks, ch), m.tail[:0]
 	}
-}
-
-// hash32 is the hash that a memtable links a text by; "" has 0.
-func hash32(s string) uint32 {
-	if s == "" {
-		return 0
-	}
-	return uint32(xxh3.HashString(s))
 }
 
 // sealed returns the rows as what a segment is built from. No more may be added.

@@ -215,7 +215,7 @@ func (p *memPart) hashed(field annal.Field, f *annal.Filter) (out rows, ok bool)
 		if v == "" || f.Prefix {
 			return nil, false
 		}
-		p.chained(field, bucket(v), func(row int) {
+		p.linked(field, v, func(row int) {
 			if p.memView.text(field, row) == v {
 				out = append(out, uint32(row))
 			}
