@@ -194,3 +194,19 @@ func BenchmarkCanonical(b *testing.B) {
 		r.Canonical()
 	}
 }
+
+// TestCanonicalCountsEveryLevel nests arrays, objects and both, written
+// canonically and otherwise, as deep as is allowed and one level more.
+func TestCanonicalCountsEveryLevel(t *testing.T) {
+	for _, level := range [][2]string{{"[", "]"}, {`{"a":`, "}"}, {`[{"a":`, "}]"}, {"[ ", " ]"}, {`{ "a": `, " }"}} {
+		levels := strings.Count(level[0], "[") + strings.Count(level[0], "{")
+		for _, deeper := range []int{0, levels} {
+			n := (annal.MaxExtraDepth + deeper) / levels
+			in := strings.Repeat(level[0], n) + "1" + strings.Repeat(level[1], n)
+			_, err := Canonical(nil, []byte(in))
+			if got, want := err == nil, deeper == 0; got != want {
+				t.Errorf("%d times %s: allowed %v, want %v: %v", n, level[0], got, want, err)
+			}
+		}
+	}
+}
