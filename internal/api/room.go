@@ -14,12 +14,14 @@ import (
 // are stored, and answers on their way out. Who finds no room waits or is told to
 // come again. Nobody gets all of one.
 const (
-	bodyRoom     = 64 << 20         // bytes of bodies as they are sent
-	workRoom     = 96 << 20         // of what becomes of bodies: unpacked, as events, and encoded
-	answerRoom   = 96 << 20         // of answers
-	freeAnswer   = 32 << 10         // of an answer that asks for no room
-	roomPart     = 4                // the part of a room, a quarter, that the same owner leaves to others
-	roomPatience = 10 * time.Second // longest wait for room
+	bodyRoom     = 48 << 20              // bytes of bodies as they are sent
+	workRoom     = 80 << 20              // of what becomes of bodies: unpacked, as events, and encoded
+	answerRoom   = 64 << 20              // of answers
+	freeAnswer   = 32 << 10              // of an answer that asks for no room
+	roomPart     = 4                     // the part of a room, a quarter, that the same owner leaves to others
+	pressedPart  = 4                     // the part of a room that is given while memory is short
+	roomPatience = 10 * time.Second      // longest wait for room
+	roomLook     = 50 * time.Millisecond // between looks of who waits whether memory is still short
 )
 
 // A room is a number of bytes that requests share.
@@ -29,6 +31,7 @@ type room struct {
 	free    int64
 	has     map[string]int64 // what each owner has of it
 	waiting []*waiter        // in the order of asking
+	pressed func() bool      // reports whether memory is short
 }
 
 type waiter struct {
@@ -37,14 +40,20 @@ type waiter struct {
 	ready chan struct{} // closed once it has its room
 }
 
-func newRoom(size int64) *room { return &room{size: size, free: size, has: map[string]int64{}} }
+func newRoom(size int64) *room {
+	return &room{size: size, free: size, has: map[string]int64{}, pressed: func() bool { return false }}
+}
 
 // share is the most that one owner has.
 func (r *room) share() int64 { return r.size - r.size/roomPart }
 
-// grant gives room if there is some; the caller holds mu.
+// grant gives room if there is some; the caller holds mu. While memory is short it
+// gives a part of all there is, or what one request needs: work goes on.
 func (r *room) grant(owner string, n int64) bool {
 	if n > r.free || r.has[owner]+n > r.share() {
+		return false
+	}
+	if taken := r.size - r.free; taken > 0 && taken+n > r.size/pressedPart && r.pressed() {
 		return false
 	}
 	r.free -= n
@@ -78,16 +87,28 @@ func (r *room) take(ctx context.Context, owner string, n int64) (int64, error) {
 	r.waiting = append(r.waiting, w)
 	r.serve()
 	r.mu.Unlock()
-	patience := time.NewTimer(roomPatience)
+	patience, look := time.NewTimer(roomPatience), time.NewTicker(roomLook)
 	defer patience.Stop()
-	select {
-	case <-w.ready:
-		return n, nil
-	case <-ctx.Done():
-		return r.leave(w, ctx.Err())
-	case <-patience.C:
-		return r.leave(w, annal.ErrBusy)
+	defer look.Stop()
+	for {
+		select {
+		case <-w.ready:
+			return n, nil
+		case <-ctx.Done():
+			return r.leave(w, ctx.Err())
+		case <-patience.C:
+			return r.leave(w, annal.ErrBusy)
+		case <-look.C:
+			r.look()
+		}
 	}
+}
+
+// look gives room to those who wait for memory only.
+func (r *room) look() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.serve()
 }
 
 // leave ends a wait, unless it has just come to its end.

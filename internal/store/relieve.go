@@ -36,6 +36,9 @@ func (s *Store) releaseLoop() {
 			swept, sweptAt = s.cfg.Now(), applied
 		}
 		s.relieve()
+		if s.Pressed() {
+			s.boundSpaces()
+		}
 		s.tails.windows.forget()
 		s.checkFiles()
 		s.verifyTouched()

@@ -15,6 +15,7 @@ const (
 	maxSpaceValues = 1 << 20
 	maxSpaceBytes  = 64 << 20
 	maxSpaces      = 96 << 20 // bytes that the tables of all fields take; beyond, the largest is given up
+	pressedSpaces  = 32 << 20 // that they take while memory is short
 )
 
 // A space gives the values of one Shared field codes that hold across parts, so
@@ -81,6 +82,10 @@ func (s *space) weight() int {
 // boundSpaces gives up the largest table when all take too much together: no field
 // alone may, but events can have new values in every field.
 func (s *Store) boundSpaces() {
+	limit := maxSpaces
+	if s.Pressed() {
+		limit = pressedSpaces
+	}
 	all, most, largest := 0, 0, &s.spaces[0]
 	for f := range s.spaces {
 		n := s.spaces[f].weight()
@@ -88,7 +93,7 @@ func (s *Store) boundSpaces() {
 			most, largest = n, &s.spaces[f]
 		}
 	}
-	if all > maxSpaces {
+	if all > limit {
 		largest.mu.Lock()
 		defer largest.mu.Unlock()
 		largest.fill()

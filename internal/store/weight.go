@@ -47,9 +47,12 @@ func (s *Store) tooHeavy(base uint64) bool {
 	if len(mems) == 0 || mems[len(mems)-1].cols.Base < base { // it does not exist yet
 		return false
 	}
-	all := int64(0)
+	all, most := int64(0), int64(maxWeights)
+	if s.Pressed() {
+		most = pressedWeights
+	}
 	for _, m := range mems {
 		all += m.weight.Load()
 	}
-	return mems[len(mems)-1].weight.Load() > maxWeight || all > maxWeights
+	return mems[len(mems)-1].weight.Load() > maxWeight || all > most
 }
