@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -30,13 +31,15 @@ type room struct {
 	size    int64
 	free    int64
 	has     map[string]int64 // what each owner has of it
-	waiting []*waiter        // in the order of asking
+	waiting []*waiter        // see serve
+	guests  []*guest         // in the order of coming
 	pressed func() bool      // reports whether memory is short
 }
 
 type waiter struct {
 	owner string
 	n     int64
+	since time.Time
 	ready chan struct{} // closed once it has its room
 }
 
@@ -82,7 +85,7 @@ func (r *room) take(ctx context.Context, owner string, n int64) (int64, error) {
 	if r.try(owner, n) {
 		return n, nil
 	}
-	w := &waiter{owner, n, make(chan struct{})}
+	w := &waiter{owner, n, time.Now(), make(chan struct{})}
 	r.mu.Lock()
 	r.waiting = append(r.waiting, w)
 	r.serve()
@@ -99,16 +102,20 @@ func (r *room) take(ctx context.Context, owner string, n int64) (int64, error) {
 		case <-patience.C:
 			return r.leave(w, annal.ErrBusy)
 		case <-look.C:
-			r.look()
+			r.look(w)
 		}
 	}
 }
 
-// look gives room to those who wait for memory only.
-func (r *room) look() {
+// look gives room to those who wait for memory only, and has w wait no longer than
+// it must.
+func (r *room) look(w *waiter) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.serve()
+	if time.Since(w.since) > guestPatience && slices.Contains(r.waiting, w) {
+		r.evict(w)
+	}
 }
 
 // leave ends a wait, unless it has just come to its end.
@@ -134,9 +141,11 @@ func (r *room) give(owner string, n int64) {
 	r.serve()
 }
 
-// serve gives room to those who wait. Who has the share of an owner holds up
-// nobody else; the caller holds mu.
+// serve gives room to those who wait: first to whose owner has least, then in the
+// order of asking. Who has the share of an owner holds up nobody else; the caller
+// holds mu.
 func (r *room) serve() {
+	slices.SortStableFunc(r.waiting, func(a, b *waiter) int { return cmp.Compare(r.has[a.owner], r.has[b.owner]) })
 	r.waiting = slices.DeleteFunc(r.waiting, func() func(*waiter) bool {
 		short := false
 		return func(w *waiter) bool {
