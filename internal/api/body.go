@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/klauspost/compress/zstd"
@@ -80,7 +81,7 @@ func (c *Call) readPacked() ([]byte, error) {
 	if _, err := c.take(c.s.bodies, size); err != nil {
 		return nil, err
 	}
-	g := &guest{owner: c.owner(), n: size, end: c.hurry}
+	g := &guest{owner: c.owner(), n: size, since: time.Now(), end: c.hurry}
 	c.s.bodies.enter(g)
 	packed, err := readAll(c.Body, size, func(more int) bool {
 		return c.have(c.s.bodies, int64(more), c.s.bodies.growGuest(g, int64(more)))

@@ -6,14 +6,19 @@ import (
 	"time"
 )
 
-// guestPatience is how long somebody waits before a guest has to leave for them.
-const guestPatience = 250 * time.Millisecond
+// How long somebody waits before a guest has to leave for them, and how long each
+// guest may stay. Bodies that are sent at once take less.
+const (
+	guestPatience = 250 * time.Millisecond
+	guestStay     = time.Second
+)
 
 // A guest is a body that arrives and has room meanwhile. Whoever sends it decides
 // how long that takes, so that it may have to leave for others.
 type guest struct {
 	owner string
-	n     int64  // what it has of the room
+	n     int64 // what it has of the room
+	since time.Time
 	end   func() // has it leave soon
 	asked bool   // end was called
 }
@@ -54,11 +59,11 @@ func (r *room) evict(w *waiter) {
 		switch {
 		case g.asked:
 			leaving += g.n
-		case most == nil || r.has[g.owner] > r.has[most.owner]:
+		case time.Since(g.since) > guestStay && (most == nil || r.has[g.owner] > r.has[most.owner]):
 			most = g
 		}
 	}
-	if most == nil || r.free+leaving >= w.n || r.has[w.owner]+w.n >= r.has[most.owner] {
+	if most == nil || r.left(leaving) >= w.n || r.has[w.owner]+w.n >= r.has[most.owner] {
 		return
 	}
 	most.asked = true

@@ -16,7 +16,7 @@ import (
 // come again. Nobody gets all of one.
 const (
 	bodyRoom     = 48 << 20              // bytes of bodies as they are sent
-	workRoom     = 80 << 20              // of what becomes of bodies: unpacked, as events, and encoded
+	workRoom     = 96 << 20              // of what becomes of bodies: unpacked, as events, and encoded
 	answerRoom   = 64 << 20              // of answers
 	freeAnswer   = 32 << 10              // of an answer that asks for no room
 	roomPart     = 4                     // the part of a room, a quarter, that the same owner leaves to others
@@ -50,13 +50,20 @@ func newRoom(size int64) *room {
 // share is the most that one owner has.
 func (r *room) share() int64 { return r.size - r.size/roomPart }
 
-// grant gives room if there is some; the caller holds mu. While memory is short it
-// gives a part of all there is, or what one request needs: work goes on.
-func (r *room) grant(owner string, n int64) bool {
-	if n > r.free || r.has[owner]+n > r.share() {
-		return false
+// left is how much can be given, once so much more is given back; the caller holds
+// mu. While memory is short that is a part of all, or what one request needs: work
+// goes on.
+func (r *room) left(back int64) int64 {
+	free := r.free + back
+	if free < r.size && r.pressed() {
+		return free - (r.size - r.size/pressedPart)
 	}
-	if taken := r.size - r.free; taken > 0 && taken+n > r.size/pressedPart && r.pressed() {
+	return free
+}
+
+// grant gives room if there is some; the caller holds mu.
+func (r *room) grant(owner string, n int64) bool {
+	if r.has[owner]+n > r.share() || n > r.left(0) {
 		return false
 	}
 	r.free -= n
@@ -141,11 +148,13 @@ func (r *room) give(owner string, n int64) {
 	r.serve()
 }
 
-// serve gives room to those who wait: first to whose owner has least, then in the
-// order of asking. Who has the share of an owner holds up nobody else; the caller
+// serve gives room to those who wait: first to whose owner has least, of those to
+// who needs least, then in the order of asking. Who has the share of an owner holds up nobody else; the caller
 // holds mu.
 func (r *room) serve() {
-	slices.SortStableFunc(r.waiting, func(a, b *waiter) int { return cmp.Compare(r.has[a.owner], r.has[b.owner]) })
+	slices.SortStableFunc(r.waiting, func(a, b *waiter) int {
+		return cmp.Or(cmp.Compare(r.has[a.owner], r.has[b.owner]), cmp.Compare(a.n, b.n))
+	})
 	r.waiting = slices.DeleteFunc(r.waiting, func() func(*waiter) bool {
 		short := false
 		return func(w *waiter) bool {
