@@ -17,8 +17,8 @@ type pressure struct {
 // pressureLook is how far apart, in ns, the heap is looked at.
 const pressureLook = int64(10 * time.Millisecond)
 
-// Pressed reports whether the heap is a quarter larger than what the collector
-// keeps it below: more than that is in use.
+// Pressed reports whether the heap is a tenth larger than what the collector keeps
+// it below: more than that is in use.
 func (s *Store) Pressed() bool {
 	if s.cfg.Heap <= 0 {
 		return false
@@ -27,7 +27,7 @@ func (s *Store) Pressed() bool {
 	if looked := p.looked.Load(); now-looked >= pressureLook && p.looked.CompareAndSwap(looked, now) {
 		use := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 		metrics.Read(use)
-		p.high.Store(use[0].Value.Uint64() > uint64(s.cfg.Heap/4*5))
+		p.high.Store(use[0].Value.Uint64() > uint64(s.cfg.Heap/10*11))
 	}
 	return p.high.Load()
 }

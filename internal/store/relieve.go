@@ -66,6 +66,9 @@ const recent = int64(10 * time.Second)
 // was read longest ago.
 func (s *Store) relieve() {
 	limit := s.cfg.Resident
+	if limit > 0 && s.Pressed() { // the heap grows by more than is looked at meanwhile
+		limit -= limit / 8
+	}
 	if limit <= 0 || vfs.Resident() < limit {
 		return
 	}
