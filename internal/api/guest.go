@@ -9,7 +9,7 @@ import (
 // How long somebody waits before a guest has to leave for them, and how long each
 // guest may stay. Bodies that are sent at once take less.
 const (
-	guestPatience = 250 * time.Millisecond
+	guestPatience = roomLook
 	guestStay     = time.Second
 )
 

@@ -20,7 +20,7 @@ const (
 	answerRoom   = 64 << 20              // of answers
 	freeAnswer   = 32 << 10              // of an answer that asks for no room
 	roomPart     = 4                     // the part of a room, a quarter, that the same owner leaves to others
-	pressedPart  = 4                     // the part of a room that is given while memory is short
+	pressedPart  = 2                     // the part of a room that is given while memory is short
 	roomPatience = 10 * time.Second      // longest wait for room
 	roomLook     = 50 * time.Millisecond // between looks of who waits whether memory is still short
 )

@@ -240,7 +240,7 @@ func TestSlowBodiesLeave(t *testing.T) {
 	})
 }
 
-// While memory is short a room gives a quarter of itself, or what one needs, and all
+// While memory is short a room gives half of itself, or what one needs, and all
 // of itself when that is over.
 func TestRoomsAreSmallWhileMemoryIsShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -251,8 +251,8 @@ func TestRoomsAreSmallWhileMemoryIsShort(t *testing.T) {
 			t.Error("a single one is refused, or there is a second beside it")
 		}
 		r.give("a", 700)
-		if !r.try("a", 200) || !r.try("b", 50) || r.try("c", 1) {
-			t.Error("it does not give just a quarter")
+		if !r.try("a", 400) || !r.try("b", 100) || r.try("c", 1) {
+			t.Error("it does not give just half")
 		}
 		done := make(chan error, 1)
 		go func() {
@@ -262,7 +262,7 @@ func TestRoomsAreSmallWhileMemoryIsShort(t *testing.T) {
 		time.Sleep(2 * roomLook)
 		synctest.Wait()
 		if len(done) > 0 {
-			t.Error("it gives more than a quarter")
+			t.Error("it gives more than half")
 		}
 		r.mu.Lock()
 		short = false
