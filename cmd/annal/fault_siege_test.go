@@ -108,7 +108,7 @@ func (s *siege) do(req *http.Request, token string) (status int, err error) {
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
 	switch resp.StatusCode {
-	case http.StatusOK:
+	case http.StatusOK, http.StatusGatewayTimeout: // the latter after query-timeout
 	case http.StatusServiceUnavailable:
 		s.refused.Add(1)
 		if resp.Header.Get("Retry-After") == "" {
