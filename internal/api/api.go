@@ -177,6 +177,7 @@ type Config struct {
 	Version string                      // shown by /v1/health
 	Ready   func(context.Context) error // says what keeps the server from serving; nil: nothing
 	Closing <-chan struct{}             // closed to end tails before a shutdown; nil: never
+	Pressed func() bool                 // reports whether memory is short; nil: never
 
 	Directory    Directory    // who tenants know
 	Destinations Destinations // the SIEMs of tenants
@@ -244,6 +245,9 @@ func Handler(cfg Config) http.Handler {
 	s.tails = newPlaces(orDefault(s.MaxTails, DefaultMaxTails))
 	s.reports = make(chan struct{}, maxReports)
 	s.bodies, s.works, s.answers = newRoom(bodyRoom), newRoom(workRoom), newRoom(answerRoom)
+	if s.Pressed != nil {
+		s.bodies.pressed, s.works.pressed, s.answers.pressed = s.Pressed, s.Pressed, s.Pressed
+	}
 	for i := range s.dialects {
 		d := &s.dialects[i]
 		for j := range d.Routes {

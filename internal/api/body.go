@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/klauspost/compress/zstd"
@@ -80,7 +81,15 @@ func (c *Call) readPacked() ([]byte, error) {
 	if _, err := c.take(c.s.bodies, size); err != nil {
 		return nil, err
 	}
-	return readAll(c.Body, size, func(more int) bool { return c.grow(c.s.bodies, int64(more)) })
+	g := &guest{owner: c.owner(), n: size, since: time.Now(), end: c.hurry}
+	c.s.bodies.enter(g)
+	packed, err := readAll(c.Body, size, func(more int) bool {
+		return c.have(c.s.bodies, int64(more), c.s.bodies.growGuest(g, int64(more)))
+	})
+	if c.s.bodies.exit(g) {
+		return nil, annal.ErrBusy
+	}
+	return packed, err
 }
 
 // unsaidBody is the room for bodies whose size is not announced to begin with.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -14,12 +15,14 @@ import (
 // are stored, and answers on their way out. Who finds no room waits or is told to
 // come again. Nobody gets all of one.
 const (
-	bodyRoom     = 64 << 20         // bytes of bodies as they are sent
-	workRoom     = 96 << 20         // of what becomes of bodies: unpacked, as events, and encoded
-	answerRoom   = 96 << 20         // of answers
-	freeAnswer   = 32 << 10         // of an answer that asks for no room
-	roomPart     = 4                // the part of a room, a quarter, that the same owner leaves to others
-	roomPatience = 10 * time.Second // longest wait for room
+	bodyRoom     = 48 << 20              // bytes of bodies as they are sent
+	workRoom     = 96 << 20              // of what becomes of bodies: unpacked, as events, and encoded
+	answerRoom   = 64 << 20              // of answers
+	freeAnswer   = 32 << 10              // of an answer that asks for no room
+	roomPart     = 4                     // the part of a room, a quarter, that the same owner leaves to others
+	pressedPart  = 2                     // the part of a room that is given while memory is short
+	roomPatience = 10 * time.Second      // longest wait for room
+	roomLook     = 50 * time.Millisecond // between looks of who waits whether memory is still short
 )
 
 // A room is a number of bytes that requests share.
@@ -28,23 +31,39 @@ type room struct {
 	size    int64
 	free    int64
 	has     map[string]int64 // what each owner has of it
-	waiting []*waiter        // in the order of asking
+	waiting []*waiter        // see serve
+	guests  []*guest         // in the order of coming
+	pressed func() bool      // reports whether memory is short
 }
 
 type waiter struct {
 	owner string
 	n     int64
+	since time.Time
 	ready chan struct{} // closed once it has its room
 }
 
-func newRoom(size int64) *room { return &room{size: size, free: size, has: map[string]int64{}} }
+func newRoom(size int64) *room {
+	return &room{size: size, free: size, has: map[string]int64{}, pressed: func() bool { return false }}
+}
 
 // share is the most that one owner has.
 func (r *room) share() int64 { return r.size - r.size/roomPart }
 
+// left is how much can be given, once so much more is given back; the caller holds
+// mu. While memory is short that is a part of all, or what one request needs: work
+// goes on.
+func (r *room) left(back int64) int64 {
+	free := r.free + back
+	if free < r.size && r.pressed() {
+		return free - (r.size - r.size/pressedPart)
+	}
+	return free
+}
+
 // grant gives room if there is some; the caller holds mu.
 func (r *room) grant(owner string, n int64) bool {
-	if n > r.free || r.has[owner]+n > r.share() {
+	if r.has[owner]+n > r.share() || n > r.left(0) {
 		return false
 	}
 	r.free -= n
@@ -73,20 +92,36 @@ func (r *room) take(ctx context.Context, owner string, n int64) (int64, error) {
 	if r.try(owner, n) {
 		return n, nil
 	}
-	w := &waiter{owner, n, make(chan struct{})}
+	w := &waiter{owner, n, time.Now(), make(chan struct{})}
 	r.mu.Lock()
 	r.waiting = append(r.waiting, w)
 	r.serve()
 	r.mu.Unlock()
-	patience := time.NewTimer(roomPatience)
+	patience, look := time.NewTimer(roomPatience), time.NewTicker(roomLook)
 	defer patience.Stop()
-	select {
-	case <-w.ready:
-		return n, nil
-	case <-ctx.Done():
-		return r.leave(w, ctx.Err())
-	case <-patience.C:
-		return r.leave(w, annal.ErrBusy)
+	defer look.Stop()
+	for {
+		select {
+		case <-w.ready:
+			return n, nil
+		case <-ctx.Done():
+			return r.leave(w, ctx.Err())
+		case <-patience.C:
+			return r.leave(w, annal.ErrBusy)
+		case <-look.C:
+			r.look(w)
+		}
+	}
+}
+
+// look gives room to those who wait for memory only, and has w wait no longer than
+// it must.
+func (r *room) look(w *waiter) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.serve()
+	if time.Since(w.since) > guestPatience && slices.Contains(r.waiting, w) {
+		r.evict(w)
 	}
 }
 
@@ -113,9 +148,13 @@ func (r *room) give(owner string, n int64) {
 	r.serve()
 }
 
-// serve gives room to those who wait. Who has the share of an owner holds up
-// nobody else; the caller holds mu.
+// serve gives room to those who wait: first to whose owner has least, of those to
+// who needs least, then in the order of asking. Who has the share of an owner holds up nobody else; the caller
+// holds mu.
 func (r *room) serve() {
+	slices.SortStableFunc(r.waiting, func(a, b *waiter) int {
+		return cmp.Or(cmp.Compare(r.has[a.owner], r.has[b.owner]), cmp.Compare(a.n, b.n))
+	})
 	r.waiting = slices.DeleteFunc(r.waiting, func() func(*waiter) bool {
 		short := false
 		return func(w *waiter) bool {

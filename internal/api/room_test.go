@@ -3,13 +3,16 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"annal"
 )
@@ -92,7 +95,7 @@ func TestBodiesOnTheirWayAreBounded(t *testing.T) {
 			t.Errorf("%d bytes are taken", held)
 		}
 		w.ask(w.of("other"), "POST", "/v1/events", nativeEvent).ok()
-		const refused = 4
+		const refused = 8 - bodyRoom/4*3/each
 		for range refused { // they wait for roomPatience
 			if code := <-ended; code != http.StatusServiceUnavailable {
 				t.Errorf("answer is %d, want 503", code)
@@ -181,4 +184,91 @@ func TestAnswersAreBounded(t *testing.T) {
 		}
 	}
 	w.allFree()
+}
+
+// A body that arrives slowly leaves for somebody who has less of the room, as soon as
+// it has had its time: first that of whose owner has most. Who has as much already
+// waits, and those who need least go first.
+func TestSlowBodiesLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(1000)
+		var left []string
+		guests := map[string]*guest{}
+		arrive := func(name, owner string, n int64) {
+			t.Helper()
+			if _, err := r.take(t.Context(), owner, n); err != nil {
+				t.Fatalf("%s has no room: %v", name, err)
+			}
+			guests[name] = &guest{owner: owner, n: n, since: time.Now(), end: func() { left = append(left, name) }}
+			r.enter(guests[name])
+		}
+		arrive("first", "a", 300)
+		arrive("second", "a", 400)
+		arrive("other", "b", 300)
+		done := make(chan string, 3)
+		wait := func(owner string, n int64) {
+			go func() {
+				_, err := r.take(t.Context(), owner, n)
+				done <- fmt.Sprintln(owner, n, err)
+			}()
+			synctest.Wait()
+		}
+		wait("d", 200)
+		wait("c", 100)
+		wait("b", 500) // more than a would have then
+		time.Sleep(guestStay / 2)
+		if len(left) > 0 {
+			t.Errorf("%v had to leave at once", left)
+		}
+		time.Sleep(guestStay)
+		if !slices.Equal(left, []string{"first"}) {
+			t.Errorf("%v had to leave, want the first of a's alone, which makes room for both", left)
+		}
+		if !r.exit(guests["first"]) {
+			t.Error("who had to leave is not told")
+		}
+		r.give("a", 300)
+		if got := <-done + <-done; got != "c 100 <nil>\nd 200 <nil>\n" && got != "d 200 <nil>\nc 100 <nil>\n" {
+			t.Errorf("served were %s", got)
+		}
+		if got := <-done; got != fmt.Sprintln("b", 500, annal.ErrBusy) {
+			t.Errorf("b, who would have most, got %s", got)
+		}
+		if r.exit(guests["second"]) || r.exit(guests["other"]) || len(r.guests) > 0 {
+			t.Errorf("%v had to leave, and %d stay", left, len(r.guests))
+		}
+	})
+}
+
+// While memory is short a room gives half of itself, or what one needs, and all
+// of itself when that is over.
+func TestRoomsAreSmallWhileMemoryIsShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoom(1000)
+		short := true
+		r.pressed = func() bool { return short }
+		if !r.try("a", 700) || r.try("b", 1) {
+			t.Error("a single one is refused, or there is a second beside it")
+		}
+		r.give("a", 700)
+		if !r.try("a", 400) || !r.try("b", 100) || r.try("c", 1) {
+			t.Error("it does not give just half")
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := r.take(t.Context(), "c", 400)
+			done <- err
+		}()
+		time.Sleep(2 * roomLook)
+		synctest.Wait()
+		if len(done) > 0 {
+			t.Error("it gives more than half")
+		}
+		r.mu.Lock()
+		short = false
+		r.mu.Unlock()
+		if err := <-done; err != nil {
+			t.Errorf("who waits when memory suffices again gets %v", err)
+		}
+	})
 }

@@ -60,9 +60,19 @@ type builder struct {
 
 // A part is a section yet to be written.
 type part struct {
-	kind  kind
-	field uint8
-	b     []byte
+	kind   kind
+	field  uint8
+	b      []byte
+	values []string // of a dictionary
+}
+
+// bytes is what p is in the file. Those of a dictionary are made when they are
+// written: all at once would be as large as the texts in memory.
+func (p *part) bytes() []byte {
+	if p.kind == kindDict {
+		return dictBytes(p.values)
+	}
+	return p.b
 }
 
 func newBuilder(c *Columns) (*builder, error) {
@@ -116,11 +126,10 @@ func (b *builder) addTenants() error {
 	startsOf(b.starts)
 	b.starts = append(b.starts, uint32(b.rows))
 	b.columns[annal.Tenant] = column{form: formTenant, dict: uint32(b.tenants), slot: int(annal.Tenant)}
-	dict, err := dictBytes(d.values)
-	if err != nil {
+	if err := checkDict(d.values); err != nil {
 		return fmt.Errorf("%s: %w", annal.Tenant, err)
 	}
-	b.extra = append(b.extra, part{kindDict, uint8(annal.Tenant), dict}, part{kindTenants, 0, b.tenantTable()})
+	b.extra = append(b.extra, part{kind: kindDict, field: uint8(annal.Tenant), values: d.values}, part{kind: kindTenants, b: b.tenantTable()})
 	return nil
 }
 
@@ -142,7 +151,7 @@ func (b *builder) writeColumns(w *writer) (uint32, error) {
 		w.section(kindCold, 0, i, b.cold[i])
 	}
 	for _, p := range b.extra {
-		w.section(p.kind, p.field, 0, p.b)
+		w.section(p.kind, p.field, 0, p.bytes())
 	}
 	for i := range b.hot {
 		table = b.appendSalts(table[:0], i)
@@ -303,5 +312,5 @@ func (b *builder) addStatus() {
 	b.putCodes(int(annal.Status))
 	b.columns[annal.Status].dict = uint32(len(values))
 	b.idx.addZones(annal.Status, b.codes, len(values))
-	b.extra = append(b.extra, part{kindStatus, 0, list})
+	b.extra = append(b.extra, part{kind: kindStatus, b: list})
 }

@@ -25,7 +25,7 @@ func (b *builder) addFar() {
 			far = binary.LittleEndian.AppendUint64(far, uint64(t.Unix()))
 		}
 	}
-	b.extra = append(b.extra, part{kindFar, 0, far})
+	b.extra = append(b.extra, part{kind: kindFar, b: far})
 }
 
 // addReceived writes u32 count and two vecs: the position from which each run
@@ -39,7 +39,7 @@ func (b *builder) addReceived() {
 	s = append(s, make([]byte, 2*vecHeader)...)
 	s = appendVec(s, 0, 4, positions, 0, false)
 	s = appendVec(s, 0, 4+vecHeader, micros, 0, false)
-	b.extra = append(b.extra, part{kindReceived, 0, append(s, make([]byte, wordPad)...)})
+	b.extra = append(b.extra, part{kind: kindReceived, b: append(s, make([]byte, wordPad)...)})
 }
 
 func (b *builder) addKeys() {
@@ -54,7 +54,7 @@ func (b *builder) addKeys() {
 		s = binary.LittleEndian.AppendUint32(s, k.Count)
 		s = append(s, 0, 0, 0, 0)
 	}
-	b.extra = append(b.extra, part{kindKeys, 0, s})
+	b.extra = append(b.extra, part{kind: kindKeys, b: s})
 }
 
 // parentOf names the field that usually settles another one.
@@ -149,11 +149,10 @@ func (b *builder) addText(f annal.Field) error {
 		b.columns[f].form = formBlob
 		return nil
 	}
-	dict, err := dictBytes(d.values)
-	if err != nil {
+	if err := checkDict(d.values); err != nil {
 		return err
 	}
-	b.extra = append(b.extra, part{kindDict, uint8(f), dict})
+	b.extra = append(b.extra, part{kind: kindDict, field: uint8(f), values: d.values})
 	b.columns[f].form, b.columns[f].dict = formDict, uint32(len(d.values))
 	d.rows(b.codes, b.order)
 	if len(d.values) > 1 {
@@ -175,7 +174,7 @@ func (b *builder) placeCodes(f annal.Field) {
 		if of, ok := derive(b.codes, b.parents[p], size); ok && size <= b.rows/rowsPerParent {
 			b.columns[f].form, b.columns[f].parent = formDerived, p
 			s := appendArray(nil, 0, of)
-			b.extra = append(b.extra, part{kindParent, uint8(f), append(s, make([]byte, wordPad)...)})
+			b.extra = append(b.extra, part{kind: kindParent, field: uint8(f), b: append(s, make([]byte, wordPad)...)})
 			return
 		}
 	}

@@ -98,16 +98,25 @@ func (d *coded) rows(dst, order []uint32) {
 	}
 }
 
-// dictBytes writes a dictionary: u32 count, count+1 u32 offsets, the bytes.
-func dictBytes(values []string) ([]byte, error) {
-	total := 0
+// checkDict refuses a dictionary that is too large for its offsets.
+func checkDict(values []string) error {
+	if total := textBytes(values); total > maxDictText {
+		return fmt.Errorf("a dictionary of %d bytes; at most %d are allowed", total, uint32(maxDictText))
+	}
+	return nil
+}
+
+// textBytes is how long the values are together.
+func textBytes(values []string) (total int) {
 	for _, s := range values {
 		total += len(s)
 	}
-	if total > maxDictText {
-		return nil, fmt.Errorf("a dictionary of %d bytes; at most %d are allowed", total, uint32(maxDictText))
-	}
-	b := make([]byte, 0, 4*(len(values)+2)+total)
+	return total
+}
+
+// dictBytes writes a dictionary: u32 count, count+1 u32 offsets, the bytes.
+func dictBytes(values []string) []byte {
+	b := make([]byte, 0, 4*(len(values)+2)+textBytes(values))
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(values)))
 	at := uint32(0)
 	for _, s := range values {
@@ -118,7 +127,7 @@ func dictBytes(values []string) ([]byte, error) {
 	for _, s := range values {
 		b = append(b, s...)
 	}
-	return b, nil
+	return b
 }
 
 // maxProbes bounds the work per row of intern, so that values chosen to collide

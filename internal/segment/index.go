@@ -31,7 +31,7 @@ func newIndexBuilder(starts []uint32, seed uint64) *indexBuilder {
 }
 
 func (x *indexBuilder) put(k kind, field uint8, b []byte) {
-	x.parts = append(x.parts, part{k, field, b})
+	x.parts = append(x.parts, part{kind: k, field: field, b: b})
 }
 
 func (x *indexBuilder) write(w *writer) error {

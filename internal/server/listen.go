@@ -91,8 +91,8 @@ func boundBody(limit time.Duration, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		body := &boundedBody{ReadCloser: r.Body}
-		if http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit)) == nil {
+		body := &boundedBody{ReadCloser: r.Body, until: time.Now().Add(limit)}
+		if http.NewResponseController(w).SetReadDeadline(body.until) == nil {
 			r.Body = body
 		}
 		next.ServeHTTP(w, r)
@@ -106,13 +106,14 @@ func boundBody(limit time.Duration, next http.Handler) http.Handler {
 // net/http lifts the deadline itself: it goes on reading, to see the client leave.
 type boundedBody struct {
 	io.ReadCloser
-	late bool
+	until time.Time
+	late  bool
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		b.late = true
+		b.late = !time.Now().Before(b.until) // else the API has ended it, and answers
 	}
 	return n, err
 }

@@ -104,7 +104,7 @@ func (s *Server) open(deps Deps) (err error) {
 	// The store locks the folder, so nothing else is opened before it.
 	s.store, err = store.Open(store.Config{
 		Dir: s.cfg.Data, FS: deps.Disk, Now: deps.Now, Logger: s.log,
-		SegmentRows: deps.SegmentRows, WALFileSize: deps.LogFileSize, Resident: s.cfg.residentLimit(),
+		SegmentRows: deps.SegmentRows, WALFileSize: deps.LogFileSize, Resident: s.cfg.residentLimit(), Heap: int64(s.cfg.MemoryLimit),
 	})
 	if err != nil {
 		return err
@@ -154,6 +154,7 @@ func (s *Server) handler(deps Deps, cursorKey []byte) http.Handler {
 		Version:      deps.Version,
 		Ready:        s.ready,
 		Closing:      s.draining,
+		Pressed:      s.store.Pressed,
 		Observe:      s.metrics.observe,
 		Tails:        s.meterTails(),
 		QueryTimeout: s.cfg.QueryTimeout,

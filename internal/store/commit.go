@@ -20,6 +20,7 @@ type group struct {
 	rotate   bool // begin a new memtable with this group
 
 	rowsBefore, bytesBefore int // of the active memtable, in case the write fails
+	baseBefore              uint64
 }
 
 // A committer is the state of the commit stage; only that stage touches it
@@ -28,8 +29,9 @@ type committer struct {
 	next     uint64 // position of the next event
 	received int64  // µs of the latest group
 	seqs     tenantSeqs
-	rows     int // in the active memtable
-	bytes    int // encoded, in the active memtable
+	rows     int    // in the active memtable
+	bytes    int    // encoded, in the active memtable
+	base     uint64 // of the active memtable, once all before is applied
 	dedupe   deduper
 	carry    []*pending // duplicates of what is being committed: decided in the next group
 	failed   time.Time  // when a write failed last
@@ -122,7 +124,7 @@ func (s *Store) commitGroup(batches []*pending) {
 		s.refuse(batches, fmt.Errorf("%w: %s", annal.ErrUnavailable, *s.alarm.Load()))
 		return
 	}
-	g := &group{first: c.next, rowsBefore: c.rows, bytesBefore: c.bytes, received: max(c.received, s.cfg.Now().UnixMicro())}
+	g := &group{first: c.next, rowsBefore: c.rows, bytesBefore: c.bytes, baseBefore: c.base, received: max(c.received, s.cfg.Now().UnixMicro())}
 	c.dedupe.begin(s, g.received)
 	for _, p := range batches {
 		s.resolve(g, p)
@@ -225,12 +227,12 @@ func (s *Store) makeRoom(g *group) error {
 	for _, p := range g.batches {
 		size += len(p.encoded)
 	}
-	if c.rows > 0 && (c.rows+g.events > s.cfg.SegmentRows || c.bytes+size > maxMemBytes) {
+	if c.rows > 0 && (c.rows+g.events > s.cfg.SegmentRows || c.bytes+size > maxMemBytes || s.tooHeavy(c.base)) {
 		if err := s.takeSlot(); err != nil {
 			return err
 		}
 		g.rotate = true
-		c.rows, c.bytes = 0, 0
+		c.rows, c.bytes, c.base = 0, 0, g.first
 	}
 	c.rows += g.events
 	c.bytes += size
@@ -319,7 +321,7 @@ func (s *Store) fail(g *group, err error) {
 	if g.rotate {
 		<-s.slot
 	}
-	c.rows, c.bytes = g.rowsBefore, g.bytesBefore
+	c.rows, c.bytes, c.base = g.rowsBefore, g.bytesBefore, g.baseBefore
 	s.refuse(append(g.batches, c.carry...), fmt.Errorf("%w: %s", annal.ErrUnavailable, why))
 	c.carry = nil
 }

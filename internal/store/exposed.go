@@ -65,6 +65,6 @@ func (s *Store) rescue() {
 		return
 	}
 	s.exposed.Store(false)
-	c.rows, c.bytes = 0, 0
+	c.rows, c.bytes, c.base = 0, 0, c.next
 	s.apply <- &group{first: c.next, rotate: true}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"annal"
@@ -26,9 +27,10 @@ type memtable struct {
 	chunks []chunk
 	tail   []uint32 // rows of the unfinished chunk, sorted as those of a chunk
 	counts memCounts
-	bytes  int   // of text not shared
-	full   int   // rows
-	minKey int64 // of all rows
+	bytes  int          // of text not shared
+	full   int          // rows
+	weight atomic.Int64 // see weigh
+	minKey int64        // of all rows
 	maxKey int64
 	codes  memCodes
 
@@ -101,6 +103,7 @@ func (m *memtable) add(events []*annal.Event, received int64) {
 		m.addUnit(events[:n], received)
 		events = events[n:]
 	}
+	m.weigh()
 }
 
 func (m *memtable) addUnit(events []*annal.Event, received int64) {

@@ -125,7 +125,7 @@ func (r *replay) record(rec wal.Record) error {
 	if err != nil {
 		return fmt.Errorf("record at position %d: %w", rec.Position, err)
 	}
-	if rec.Position > c.next || r.mem.cols.N >= r.s.cfg.SegmentRows || r.mem.size() > maxMemBytes {
+	if rec.Position > c.next || r.mem.cols.N >= r.s.cfg.SegmentRows || r.mem.size() > maxMemBytes || r.mem.weight.Load() > maxWeight {
 		r.rotate(max(rec.Position, c.next))
 	}
 	skip := c.next - rec.Position // events that segments hold already

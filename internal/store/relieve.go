@@ -36,6 +36,9 @@ func (s *Store) releaseLoop() {
 			swept, sweptAt = s.cfg.Now(), applied
 		}
 		s.relieve()
+		if s.Pressed() {
+			s.boundSpaces()
+		}
 		s.tails.windows.forget()
 		s.checkFiles()
 		s.verifyTouched()
@@ -63,6 +66,9 @@ const recent = int64(10 * time.Second)
 // was read longest ago.
 func (s *Store) relieve() {
 	limit := s.cfg.Resident
+	if limit > 0 && s.Pressed() { // the heap grows by more than is looked at meanwhile
+		limit -= limit / 8
+	}
 	if limit <= 0 || vfs.Resident() < limit {
 		return
 	}

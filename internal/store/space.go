@@ -14,6 +14,8 @@ import (
 const (
 	maxSpaceValues = 1 << 20
 	maxSpaceBytes  = 64 << 20
+	maxSpaces      = 96 << 20 // bytes that the tables of all fields take; beyond, the largest is given up
+	pressedSpaces  = 32 << 20 // that they take while memory is short
 )
 
 // A space gives the values of one Shared field codes that hold across parts, so
@@ -53,13 +55,49 @@ func (s *space) extend(t translation, n int, value func(code int) string) (trans
 	}
 	for c := len(t); c < n; c++ {
 		if len(s.in.values) >= cmp.Or(s.max, maxSpaceValues) || s.in.bytes > maxSpaceBytes {
-			s.full.Store(true)
-			s.in = nil
+			s.fill()
 			return t, false
 		}
 		t = append(t, s.in.add(value(c)))
 	}
 	return t, true
+}
+
+// fill gives the table up; the caller holds mu.
+func (s *space) fill() {
+	s.full.Store(true)
+	s.in = nil
+}
+
+// weight is how much memory the table takes.
+func (s *space) weight() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.in == nil {
+		return 0
+	}
+	return s.in.weight()
+}
+
+// boundSpaces gives up the largest table when all take too much together: no field
+// alone may, but events can have new values in every field.
+func (s *Store) boundSpaces() {
+	limit := maxSpaces
+	if s.Pressed() {
+		limit = pressedSpaces
+	}
+	all, most, largest := 0, 0, &s.spaces[0]
+	for f := range s.spaces {
+		n := s.spaces[f].weight()
+		if all += n; n > most {
+			most, largest = n, &s.spaces[f]
+		}
+	}
+	if all > limit {
+		largest.mu.Lock()
+		defer largest.mu.Unlock()
+		largest.fill()
+	}
 }
 
 // values lists the values by code; false when the space is full.
@@ -88,8 +126,12 @@ func (s *space) size() int {
 // translate returns the translation of a segment's codes of field f; false when
 // the space is full or the segment has no dictionary of f.
 func (s *Store) translate(seg *sealed, f annal.Field) (translation, bool) {
+	if s.spaces[f].full.Load() {
+		seg.codes.to[f].Store(nil)
+		return nil, false
+	}
 	if t := seg.codes.to[f].Load(); t != nil {
-		return *t, !s.spaces[f].full.Load()
+		return *t, true
 	}
 	dict := seg.Dict(f)
 	if dict == nil {
@@ -99,6 +141,7 @@ func (s *Store) translate(seg *sealed, f annal.Field) (translation, bool) {
 	t, ok := s.spaces[f].extend(make(translation, 0, n), n, func(c int) string { return dict.At(uint32(c)) })
 	if ok {
 		seg.codes.to[f].Store(&t)
+		s.boundSpaces()
 	}
 	return t, ok
 }
@@ -108,8 +151,10 @@ func (s *Store) translateMem(v *memView, f annal.Field) (translation, bool) {
 	codes := &v.table.codes
 	codes.mu.Lock()
 	defer codes.mu.Unlock()
-	values := v.cols.Text[f].Values
+	values, had := v.cols.Text[f].Values, len(codes.to[f])
 	t, ok := s.spaces[f].extend(codes.to[f], len(values), func(c int) string { return values[c] })
-	codes.to[f] = t
+	if codes.to[f] = t; len(t) > had {
+		s.boundSpaces()
+	}
 	return t, ok
 }

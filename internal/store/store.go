@@ -49,6 +49,9 @@ const (
 const (
 	DefaultSegmentRows = 512 << 10
 	maxMemBytes        = 192 << 20              // encoded events of one memtable
+	maxWeight          = 192 << 20              // bytes of memory that one takes
+	maxWeights         = 320 << 20              // that all take, of which one is not sealed yet; full ones of usual events take 155 MiB each
+	pressedWeights     = 192 << 20              // that all take while memory is short
 	maxGroupBytes      = 8 << 20                // encoded events that one sync covers, beyond the first batch
 	queueLength        = 4096                   // batches that wait for the committer
 	retryAfter         = 250 * time.Millisecond // how long writes are refused at once after a failure
@@ -68,6 +71,7 @@ type Config struct {
 	SegmentRows int              // 0: DefaultSegmentRows
 	WALFileSize int64            // 0: wal's default
 	Resident    int64            // resident memory of the process above which pages of segments are given back; 0: never
+	Heap        int64            // that the collector keeps the heap below while it can, see [Store.Pressed]; 0: none
 
 	spaceValues int // distinct values of a field counted in memory; 0: maxSpaceValues
 }
@@ -114,6 +118,7 @@ type Store struct {
 	tails    tails
 	turns    turns
 	desks    desks
+	pressure pressure
 
 	exposed     atomic.Bool // events in memory are in no file of the write-ahead log any more
 	healing     sync.Mutex

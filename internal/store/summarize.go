@@ -42,6 +42,9 @@ func (s *Store) counted(ctx context.Context, q *annal.Query, agg *annal.Aggregat
 		return err
 	}
 	defer s.desks.leave(desks)
+	if s.Pressed() {
+		return annal.ErrBusy
+	}
 	_, err = s.countedAt(ctx, q, agg, desks, answer)
 	return err
 }
