@@ -38,10 +38,14 @@ type passing struct {
 
 // pass sends what was gathered, if that is a chunk, while the caller gathers more.
 // While the piece before is still on its way it has the caller's scan wait, which
-// then holds up nobody: readers may be slow.
+// then holds up nobody: readers may be slow. Of pieces that large events have made
+// large, one is in memory at a time.
 func (c *Call) pass() error {
 	if len(c.out.b) < streamChunk {
 		return nil
+	}
+	if !c.answer(cap(c.out.b) + streamChunk) {
+		return annal.ErrBusy
 	}
 	var spare []byte
 	if p := c.passing; p != nil {
@@ -53,7 +57,9 @@ func (c *Call) pass() error {
 		if p.err != nil {
 			return p.err
 		}
-		spare = p.b[:0]
+		if cap(p.b) <= largeChunk {
+			spare = p.b[:0]
+		}
 	}
 	if spare == nil {
 		spare = c.s.buffer()
@@ -65,6 +71,9 @@ func (c *Call) pass() error {
 		defer close(p.done)
 		p.err = c.write(p.b)
 	}()
+	if cap(p.b) > largeChunk {
+		return &annal.Pause{Ready: p.done}
+	}
 	return nil
 }
 

@@ -16,6 +16,9 @@ const streamChunk = 128 << 10
 // gathered.
 const streamRoom = 320 << 10
 
+// largeChunk is the size from which a piece takes more than its part of streamRoom.
+const largeChunk = streamRoom - streamChunk
+
 // An encoding spells events one after another.
 type encoding struct {
 	mediaType string

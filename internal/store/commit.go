@@ -219,20 +219,27 @@ func (t *tenantSeqs) skip(n uint64) {
 	t.floor += n
 }
 
-// makeRoom decides whether g begins a new memtable, and then waits until there
-// may be one more.
+// makeRoom decides whether g begins a new memtable, and waits until there may be
+// one more, or until those that there are take less memory.
 func (s *Store) makeRoom(g *group) error {
 	c := &s.commit
 	size := 0
 	for _, p := range g.batches {
 		size += len(p.encoded)
 	}
-	if c.rows > 0 && (c.rows+g.events > s.cfg.SegmentRows || c.bytes+size > maxMemBytes || s.tooHeavy(c.base)) {
+	one, all := s.heavy(c.base)
+	g.rotate = c.rows > 0 && (c.rows+g.events > s.cfg.SegmentRows || c.bytes+size > maxMemBytes || one)
+	if g.rotate || all {
 		if err := s.takeSlot(); err != nil {
+			g.rotate = false
 			return err
 		}
-		g.rotate = true
+	}
+	switch {
+	case g.rotate:
 		c.rows, c.bytes, c.base = 0, 0, g.first
+	case all: // it was enough to wait
+		<-s.slot
 	}
 	c.rows += g.events
 	c.bytes += size

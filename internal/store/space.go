@@ -139,6 +139,7 @@ func (s *Store) translate(seg *sealed, f annal.Field) (translation, bool) {
 	}
 	n := dict.Len()
 	t, ok := s.spaces[f].extend(make(translation, 0, n), n, func(c int) string { return dict.At(uint32(c)) })
+	s.relieveAt(s.cfg.Now().UnixNano())
 	if ok {
 		seg.codes.to[f].Store(&t)
 		s.boundSpaces()

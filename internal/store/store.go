@@ -50,8 +50,7 @@ const (
 	DefaultSegmentRows = 512 << 10
 	maxMemBytes        = 192 << 20              // encoded events of one memtable
 	maxWeight          = 192 << 20              // bytes of memory that one takes
-	maxWeights         = 320 << 20              // that all take, of which one is not sealed yet; full ones of usual events take 155 MiB each
-	pressedWeights     = 192 << 20              // that all take while memory is short
+	maxWeights         = 256 << 20              // that all take, of which one is not sealed yet; full ones of usual events take 155 MiB each
 	maxGroupBytes      = 8 << 20                // encoded events that one sync covers, beyond the first batch
 	queueLength        = 4096                   // batches that wait for the committer
 	retryAfter         = 250 * time.Millisecond // how long writes are refused at once after a failure

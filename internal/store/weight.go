@@ -37,22 +37,23 @@ func bytesOf[E any](s []E) int {
 	return cap(s) * int(unsafe.Sizeof(e))
 }
 
-// tooHeavy reports whether the memtable that begins at base, which takes new
-// events, has to be sealed for its weight, or for that of all. What is committed
-// and not applied yet is not weighed: it is bounded.
-func (s *Store) tooHeavy(base uint64) bool {
+// heavy reports whether the memtable that begins at base, which takes new events,
+// has to be sealed for its weight, and whether all take so much that appends have
+// to wait until the one before it is sealed. While memory is short they may take
+// half. What is committed and not applied yet is not weighed: it is bounded.
+func (s *Store) heavy(base uint64) (one, all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	mems := s.cur.mems
-	if len(mems) == 0 || mems[len(mems)-1].cols.Base < base { // it does not exist yet
-		return false
-	}
-	all, most := int64(0), int64(maxWeights)
+	sum, part := int64(0), int64(1)
 	if s.Pressed() {
-		most = pressedWeights
+		part = 2
 	}
 	for _, m := range mems {
-		all += m.weight.Load()
+		sum += m.weight.Load()
 	}
-	return mems[len(mems)-1].weight.Load() > maxWeight || all > most
+	if n := len(mems); n > 0 && mems[n-1].cols.Base >= base { // else it does not exist yet
+		one = mems[n-1].weight.Load() > maxWeight/part
+	}
+	return one, sum > maxWeights/part
 }

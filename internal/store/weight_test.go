@@ -58,21 +58,22 @@ func heapInUse() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// A memtable is too heavy by its own weight and by that of all, and only the one that
-// takes new events is looked at.
+// A memtable is sealed for its own weight, if it is the one that takes new events,
+// and appends wait for the weight of all.
 func TestHeavyMemtablesAreSealed(t *testing.T) {
 	for _, tt := range []struct {
-		name    string
-		weights []int64
-		base    uint64
-		want    bool
+		name     string
+		weights  []int64
+		base     uint64
+		one, all bool
 	}{
-		{"a usual one", []int64{155 << 20}, 0, false},
-		{"two usual ones", []int64{155 << 20, 155 << 20}, 100, false},
-		{"a heavy one", []int64{maxWeight + 1}, 0, true},
-		{"a heavy one before it", []int64{maxWeight + 1, 1}, 100, false},
-		{"both together", []int64{maxWeight, maxWeights - maxWeight + 1}, 100, true},
-		{"the next does not exist yet", []int64{maxWeight + 1}, 100, false},
+		{"a usual one", []int64{155 << 20}, 0, false, false},
+		{"a usual one and half of the next", []int64{155 << 20, 77 << 20}, 100, false, false},
+		{"two usual ones", []int64{155 << 20, 155 << 20}, 100, false, true},
+		{"a heavy one", []int64{maxWeight + 1}, 0, true, false},
+		{"a heavy one before it", []int64{maxWeight + 1, 1}, 100, false, false},
+		{"both together", []int64{maxWeight, maxWeights - maxWeight + 1}, 100, false, true},
+		{"the next does not exist yet", []int64{maxWeight + 1}, 100, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &Store{cur: &view{}}
@@ -81,8 +82,8 @@ func TestHeavyMemtablesAreSealed(t *testing.T) {
 				m.weight.Store(w)
 				s.cur.mems = append(s.cur.mems, m)
 			}
-			if got := s.tooHeavy(tt.base); got != tt.want {
-				t.Errorf("got %v, want %v", got, tt.want)
+			if one, all := s.heavy(tt.base); one != tt.one || all != tt.all {
+				t.Errorf("got %v and %v, want %v and %v", one, all, tt.one, tt.all)
 			}
 		})
 	}

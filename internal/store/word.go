@@ -155,6 +155,7 @@ func (p *segPart) findWord(s *Store, w *word, m *wordMatch) {
 			}
 		}
 		m.add(f, setOf(p.seg.Matching(f, w.finder, w.text, nil)))
+		s.relieveAt(s.cfg.Now().UnixNano()) // one segment's values may be more than fits
 	}
 }
 
