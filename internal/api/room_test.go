@@ -192,7 +192,12 @@ func TestAnswersAreBounded(t *testing.T) {
 func TestSlowBodiesLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoom(1000)
-		var left []string
+		var left []string // guarded by r's mu
+		gone := func() []string {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return slices.Clone(left)
+		}
 		guests := map[string]*guest{}
 		arrive := func(name, owner string, n int64) {
 			t.Helper()
@@ -217,11 +222,11 @@ func TestSlowBodiesLeave(t *testing.T) {
 		wait("c", 100)
 		wait("b", 500) // more than a would have then
 		time.Sleep(guestStay / 2)
-		if len(left) > 0 {
-			t.Errorf("%v had to leave at once", left)
+		if gone := gone(); len(gone) > 0 {
+			t.Errorf("%v had to leave at once", gone)
 		}
 		time.Sleep(guestStay)
-		if !slices.Equal(left, []string{"first"}) {
+		if gone := gone(); !slices.Equal(gone, []string{"first"}) {
 			t.Errorf("%v had to leave, want the first of a's alone, which makes room for both", left)
 		}
 		if !r.exit(guests["first"]) {
@@ -235,7 +240,7 @@ func TestSlowBodiesLeave(t *testing.T) {
 			t.Errorf("b, who would have most, got %s", got)
 		}
 		if r.exit(guests["second"]) || r.exit(guests["other"]) || len(r.guests) > 0 {
-			t.Errorf("%v had to leave, and %d stay", left, len(r.guests))
+			t.Errorf("%v had to leave, and %d stay", gone(), len(r.guests))
 		}
 	})
 }
