@@ -193,8 +193,9 @@ func (s *siege) besiege() {
 // MiB of it, and has taken 920 where six other processes wanted the processors.
 const maxBesieged = 1 << 30
 
-// Several attacks at once, by several tenants, take a bounded amount of memory: who asks for too much is told to come again, others still write, and when
-// all are gone nothing of them is left.
+// Several attacks at once, by several tenants, take a bounded amount of memory: who
+// asks for too much is told to come again, others still write, and when all are
+// gone nothing of them is left.
 func TestCrowdsOfAttackersAreBorne(t *testing.T) {
 	p := serve(t, t.TempDir())
 	ctx, leave := context.WithCancel(t.Context())
