@@ -78,7 +78,7 @@ fuzz: ## every fuzzer (or FUZZ='FuzzCursor|FuzzParams') for FUZZTIME; what is ne
 # The faults of make test, more of each: 500 kills, 102,000 power cuts, every failing call, a minute's standstill.
 crash: deps ## every fault, at length (about half an hour)
 	ANNAL_CRASH_RUNS=17000 $(GO) test -timeout 90m -run 'PowerCut|Resume|Damage|Flipped|Files' ./internal/store/ ./internal/wal/
-	ANNAL_KILLS=500 ANNAL_FLIPS=2000 ANNAL_FAILING_CALLS=1000 ANNAL_STANDSTILL_SECONDS=60 ANNAL_CROWD_SECONDS=30 \
+	ANNAL_KILLS=500 ANNAL_FLIPS=2000 ANNAL_FAILING_CALLS=1000 ANNAL_STANDSTILL_SECONDS=60 ANNAL_CROWD_SECONDS=15 \
 		$(GO) test -tags integration -timeout 60m -v -run '$(FAULTS)' ./cmd/annal/
 
 soak: deps ## model, power cuts, kills, crowds and hostile data in turn for MINUTES
