@@ -62,7 +62,11 @@ func stateProblems(dir string, logID [16]byte) (problems []stateProblem) {
 			made = true
 		case !missing:
 			made = true
-			problems = append(problems, stateProblem{err, files[i].remade})
+			next := files[i].remade
+			if !book.Unusable(err) { // it cannot be read now, and nothing is made in its place
+				next = ""
+			}
+			problems = append(problems, stateProblem{err, next})
 		case made || i == len(files)-1 && begun(dir, files[i-1].name):
 			problems = append(problems, stateProblem{fmt.Errorf("%s is missing", name), files[i].remade})
 		}
