@@ -26,7 +26,7 @@ func (s *Server) listen(address string, handler http.Handler) (listening, error)
 		return listening{}, fmt.Errorf("listen on %s: %w", address, err)
 	}
 	return listening{
-		listener: newLimitListener(l, s.cfg.MaxConnections, s.cfg.StallTimeout),
+		listener: newLimitListener(l, s.cfg.MaxConnections, s.cfg.StallTimeout, s.log),
 		server: &http.Server{
 			Handler:           noteHeaders(boundBody(s.cfg.BodyTimeout, handler)),
 			ConnContext:       withConn,
