@@ -68,7 +68,5 @@ func (at *scrubber) tell(log *slog.Logger, now time.Time, segment string, err er
 
 // isSpoiled says that x's columns are known to be damaged: they are reported once.
 func (s *Store) isSpoiled(x *sealed) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.damaged[s.path(segmentDir+"/"+x.name+segment.ColSuffix)]
+	return s.knownSpoiled(s.path(segmentDir + "/" + x.name + segment.ColSuffix))
 }
