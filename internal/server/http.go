@@ -91,10 +91,14 @@ const flushInterval = time.Minute
 func (s *Server) keepHouse(ctx context.Context) {
 	tick := time.NewTicker(flushInterval)
 	defer tick.Stop()
+	look := time.NewTicker(keysEvery)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-look.C:
+			s.keys.look(s.cfg.Data, s.store.ID(), s.log)
 		case <-tick.C:
 			if err := s.auth.Flush(); err != nil {
 				s.log.Error("the last use of tokens was not stored", "error", err)
