@@ -99,6 +99,8 @@ func (s *Server) keepHouse(ctx context.Context) {
 			return
 		case <-look.C:
 			s.keys.look(s.cfg.Data, s.store.ID(), s.log)
+			s.auth.Look()
+			s.forward.Look()
 		case <-tick.C:
 			if err := s.auth.Flush(); err != nil {
 				s.log.Error("the last use of tokens was not stored", "error", err)
