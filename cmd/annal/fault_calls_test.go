@@ -4,9 +4,11 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +20,7 @@ import (
 type failure struct {
 	call   string
 	file   string // within the data folder
-	errno  string // EIO, ENOSPC
+	errno  string // a key of errnos
 	always bool   // from then on, not once in each thread
 }
 
@@ -31,7 +33,7 @@ func (f failure) String() string {
 }
 
 // calls are the system calls that are made to fail.
-const calls = "fsync,fdatasync,write,pwrite64,rename,renameat,renameat2,openat,unlink,unlinkat,fallocate"
+const calls = "fsync,fdatasync,write,pwrite64,rename,renameat,renameat2,openat,unlink,unlinkat,fallocate,ftruncate,mmap,pread64,flock,getdents64"
 
 // under is the command that runs annal with the failure. The file named in the
 // call or open behind its descriptor chooses the calls.
@@ -46,10 +48,13 @@ func (f failure) under(strace, dir, trace string) []string {
 	}
 }
 
-// words is how the server's log spells the failure.
-func (f failure) words() string {
-	return map[string]string{"EIO": "input/output error", "ENOSPC": "no space left on device"}[f.errno]
+// errnos says how the server's log spells a failure.
+var errnos = map[string]string{
+	"EIO": "input/output error", "ENOSPC": "no space left on device", "EDQUOT": "disk quota exceeded", "EMFILE": "too many open files",
 }
+
+// words is how the server's log spells the failure.
+func (f failure) words() string { return errnos[f.errno] }
 
 // A scene is work that starts from a prepared folder.
 type scene struct {
@@ -136,7 +141,7 @@ func (s scene) failures(t *testing.T, strace, dir string) (all []failure) {
 			continue
 		}
 		seen[f] = true
-		for i, errno := range []string{"EIO", "ENOSPC"} {
+		for i, errno := range slices.Sorted(maps.Keys(errnos)) {
 			f.errno, f.always = errno, (len(seen)+i)%2 == 0
 			all = append(all, f)
 		}

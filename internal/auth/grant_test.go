@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -482,4 +483,31 @@ func longest[V any](table map[string]V) (n int) {
 		n = max(n, len(key))
 	}
 	return n
+}
+
+// A signing key that cannot be read now may be sound: nobody is told to remove it,
+// which would sign everybody out. One that is damaged may go.
+func TestAKeyThatCannotBeReadIsNotToBeRemoved(t *testing.T) {
+	dir := t.TempDir()
+	if err := open(t, dir, &clock{noon}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	key := filepath.Join(dir, SigningKeyFile)
+	for _, tt := range []struct {
+		name   string
+		spoil  func() error
+		words  string
+		remove bool
+	}{
+		{"damaged", func() error { return os.WriteFile(key, []byte("abc"), 0o600) }, "damaged", true},
+		{"unreadable", func() error { return errors.Join(os.Remove(key), os.Mkdir(key, 0o700)) }, "is a directory", false},
+	} {
+		if err := tt.spoil(); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(Config{Dir: dir, Now: time.Now, Rand: rand.Reader})
+		if s != nil || err == nil || !strings.Contains(err.Error(), tt.words) || strings.Contains(err.Error(), "remove it") != tt.remove {
+			t.Errorf("%s: %v; want %q, and to remove it: %v", tt.name, err, tt.words, tt.remove)
+		}
+	}
 }

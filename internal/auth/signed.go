@@ -62,8 +62,11 @@ func openSigner(cfg *Config) (*signer, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		text, err = newSigningKey(name, cfg.LogID)
 	}
-	if err != nil {
+	switch {
+	case book.Unusable(err):
 		return nil, fmt.Errorf("signing key: %w: put it back from a backup, or remove it to have another made; people then sign in again", err)
+	case err != nil: // it may be sound: nobody is to remove it
+		return nil, fmt.Errorf("signing key: %w", err)
 	}
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {

@@ -184,6 +184,9 @@ func (s *Store) Close() error { return errors.Join(s.Flush(), s.db.Close()) }
 // Damage is what was found wrong with the state while it was open, or nil.
 func (s *Store) Damage() error { return s.db.Damage() }
 
+// Look finds that the file was cut, removed or replaced before anybody needs it.
+func (s *Store) Look() { s.db.Look() }
+
 // Flush stores when tokens were last used, and now and then removes what has
 // expired. Losing it loses only that.
 func (s *Store) Flush() error {

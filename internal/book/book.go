@@ -18,8 +18,10 @@
 package book
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"sync/atomic"
@@ -105,10 +107,26 @@ func open(name string) (*bolt.DB, error) {
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open %s: another annal uses it", name)
 	}
+	if errors.Is(err, bolterrors.ErrInvalid) { // which is all that bbolt says of a disk that cannot be read
+		err = cmp.Or(readable(name), err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	return db, nil
+}
+
+// readable says what keeps the metas of a file from being read, or returns nil.
+func readable(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.ReadAt(make([]byte, 2*os.Getpagesize()), 0); !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
 }
 
 // begin makes an empty book. It has its name once it is whole.

@@ -3,6 +3,7 @@ package book
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime/debug"
 	"syscall"
@@ -140,4 +141,16 @@ func (b *Book) inPlace() error {
 		return nil
 	}
 	return &DamageError{File: b.name, What: "it was removed or replaced while it was open, so that no change of it would last"}
+}
+
+// Look notes that the file was cut, removed or replaced, before anybody needs it:
+// what bbolt writes to never gets smaller.
+func (b *Book) Look() {
+	now, err := os.Stat(b.name)
+	switch {
+	case err == nil && !os.SameFile(now, b.file), errors.Is(err, fs.ErrNotExist):
+		_ = b.noted(b.inPlace()) // which is told
+	case err == nil && now.Size() < b.file.Size():
+		_ = b.noted(&DamageError{File: b.name, What: "it was cut while it was open", From: now.Size(), To: b.file.Size()}) // which is told
+	}
 }

@@ -15,6 +15,40 @@ import (
 // test that hits it hangs.
 const busy = 30 * time.Second
 
+// A file that is lost is told of once, before anybody needs it.
+func TestALookFindsALostFile(t *testing.T) {
+	for name, do := range map[string]func(name string) error{
+		"sound":     func(string) error { return nil },
+		"cut":       func(name string) error { return os.Truncate(name, 8192) },
+		"emptied":   func(name string) error { return os.Truncate(name, 0) },
+		"removed":   os.Remove,
+		"put aside": func(name string) error { return os.Rename(name, name+".aside") },
+		"replaced": func(name string) error {
+			return errors.Join(os.WriteFile(name+".new", make([]byte, 99999), 0o600), os.Rename(name+".new", name))
+		},
+	} {
+		file := filepath.Join(t.TempDir(), "book")
+		var told []error
+		b, err := Open(file, logID, func(err error) { told = append(told, err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := put(b, 0, records); err != nil {
+			t.Fatal(err)
+		}
+		if err := do(file); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			b.Look()
+		}
+		if n := len(told); name == "sound" && (n != 0 || b.Damage() != nil) || name != "sound" && (n != 1 || b.Damage() == nil || !strings.Contains(told[0].Error(), file)) {
+			t.Errorf("%s: told of %v; known is %v", name, told, b.Damage())
+		}
+		_ = b.Close() // which may find out, too
+	}
+}
+
 // Whatever befalls the file while many read and write, everybody gets an answer,
 // which is right or an error that names the file; what it was is told once; and
 // the book can be closed.

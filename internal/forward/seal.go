@@ -53,8 +53,10 @@ func openSealer(name string, logID [16]byte, rand io.Reader, fresh bool) (*seale
 		}
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%s is missing: put it back from a backup; or, to enter the destinations anew, move %s away and start once with --new-state", name, StateFile)
-	case err != nil:
+	case book.Unusable(err):
 		return nil, fmt.Errorf("%w: put it back from a backup; or, to enter the destinations anew, move it and %s away and start once with --new-state", err, StateFile)
+	case err != nil: // it may be sound: nobody is to move it away
+		return nil, err
 	}
 	key, err := hex.DecodeString(text)
 	if err != nil || len(key) != keyBytes {

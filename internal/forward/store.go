@@ -90,6 +90,9 @@ func openState(name, key string, cfg *Config) (*book.Book, error) {
 // Damage is what was found wrong with the file while it was open, or nil.
 func (s *Store) Damage() error { return s.db.Damage() }
 
+// Look finds that the file was cut, removed or replaced before anybody needs it.
+func (s *Store) Look() { s.db.Look() }
+
 // Close closes the store.
 func (s *Store) Close() error { return s.db.Close() }
 

@@ -252,6 +252,43 @@ func TestFileCutWhileMapped(t *testing.T) {
 	}
 }
 
+// Reading a segment anew meets the cut first, where it looks at what is no section:
+// at the file's end.
+func TestScrubNamesAFileCutWhileMapped(t *testing.T) {
+	for _, suffix := range []string{ColSuffix, IdxSuffix} {
+		dir := t.TempDir()
+		m := newModel(rand.New(rand.NewPCG(8, 8)), mix{rows: 2 * BlockRows, distinct: true})
+		name, err := Build(vfs.OS{}, dir, m.columns(), testLog)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(vfs.OS{}, dir, name, testLog)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(dir+"/"+name+suffix, 4096); err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for part, next := 0, 1; next > 0; part = next {
+			if next, err = s.Scrub(vfs.OS{}, part, 1<<20); err == nil {
+				continue
+			}
+			found++
+			var d *DamageError
+			if !errors.As(err, &d) || d.File != dir+"/"+name+suffix || d.From >= d.To {
+				t.Errorf("the %s file was cut, and what is read anew says %v", suffix, err)
+			}
+		}
+		if found == 0 {
+			t.Errorf("the %s file was cut, which is not found", suffix)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Columns that are cut just when their index is opened end no process.
 func TestColumnsCutBeforeTheIndexIsOpened(t *testing.T) {
 	dir := t.TempDir()

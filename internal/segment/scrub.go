@@ -63,7 +63,7 @@ func (s *Segment) scrub(fs vfs.FS, f *file, from, limit int) (next int, err erro
 	}
 	defer func() { _ = r.Close() }() // it was only read
 	if from == 0 {
-		if err := f.checkFrame(); err != nil {
+		if err := s.checkFrame(f); err != nil {
 			return 1, err
 		}
 	}
@@ -95,8 +95,8 @@ func (s *Segment) distrust(f *file, i int) {
 	}
 }
 
-// checkFrame verifies what is no section: header, footer and trailer.
-func (f *file) checkFrame() error {
+// checkFrame verifies what is no section of a file: header, footer and trailer.
+func (s *Segment) checkFrame(f *file) error {
 	return Guard(func() error {
 		size := uint64(len(f.b))
 		h, t := f.b[:headerBytes], f.b[size-trailerBytes:]
@@ -113,7 +113,7 @@ func (f *file) checkFrame() error {
 			return f.damage("footer: wrong checksum", from, size)
 		}
 		return nil
-	})
+	}, s)
 }
 
 // files yields the segment's files, the columns first.

@@ -26,7 +26,7 @@ func (s *Server) listen(address string, handler http.Handler) (listening, error)
 		return listening{}, fmt.Errorf("listen on %s: %w", address, err)
 	}
 	return listening{
-		listener: newLimitListener(l, s.cfg.MaxConnections, s.cfg.StallTimeout),
+		listener: newLimitListener(l, s.cfg.MaxConnections, s.cfg.StallTimeout, s.log),
 		server: &http.Server{
 			Handler:           noteHeaders(boundBody(s.cfg.BodyTimeout, handler)),
 			ConnContext:       withConn,
@@ -91,10 +91,16 @@ const flushInterval = time.Minute
 func (s *Server) keepHouse(ctx context.Context) {
 	tick := time.NewTicker(flushInterval)
 	defer tick.Stop()
+	look := time.NewTicker(keysEvery)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-look.C:
+			s.keys.look(s.cfg.Data, s.store.ID(), s.log)
+			s.auth.Look()
+			s.forward.Look()
 		case <-tick.C:
 			if err := s.auth.Flush(); err != nil {
 				s.log.Error("the last use of tokens was not stored", "error", err)

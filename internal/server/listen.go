@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -19,10 +20,12 @@ type limitListener struct {
 	large chan struct{} // holds one element for each connection with a large header
 	done  chan struct{}
 	once  sync.Once
+	log   *slog.Logger
+	told  time.Time // when it was last said that the system gives no connection; Accept's alone
 }
 
-func newLimitListener(l net.Listener, connections int, stall time.Duration) *limitListener {
-	limit := &limitListener{Listener: l, free: make(chan struct{}, connections), stall: stall, large: make(chan struct{}, maxLargeHeaders), done: make(chan struct{})}
+func newLimitListener(l net.Listener, connections int, stall time.Duration, log *slog.Logger) *limitListener {
+	limit := &limitListener{Listener: l, free: make(chan struct{}, connections), stall: stall, large: make(chan struct{}, maxLargeHeaders), done: make(chan struct{}), log: log}
 	for range connections {
 		limit.free <- struct{}{}
 	}
@@ -39,9 +42,23 @@ func (l *limitListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		l.free <- struct{}{}
+		l.tell(err)
 		return nil, err
 	}
 	return &limitedConn{Conn: c, listener: l}, nil
+}
+
+// tellEvery is how long nothing more is said of connections that cannot be accepted.
+const tellEvery = time.Minute
+
+// tell says that the system gives no connection, most likely because the process
+// may open no more files. net/http tries again soon, and callers wait meanwhile.
+func (l *limitListener) tell(err error) {
+	if errors.Is(err, net.ErrClosed) || time.Since(l.told) < tellEvery {
+		return
+	}
+	l.told = time.Now()
+	l.log.Error("connections cannot be accepted at present; they wait", "problem", err)
 }
 
 // Close ends Accept, also one that waits for a connection to end.

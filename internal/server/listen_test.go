@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,7 +28,7 @@ func limited(t *testing.T) (ours, theirs net.Conn) {
 	t.Helper()
 	pipes := annaltest.NewPipes()
 	theirs = pipes.Dial()
-	ours, err := newLimitListener(pipes, 1, limit).Accept()
+	ours, err := newLimitListener(pipes, 1, limit, slog.New(slog.DiscardHandler)).Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,7 @@ func TestReadersWhoTakeNothingAreCutOff(t *testing.T) {
 func TestConnectionsBeyondTheLimitWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pipes := annaltest.NewPipes()
-		l := newLimitListener(pipes, 2, limit)
+		l := newLimitListener(pipes, 2, limit, slog.New(slog.DiscardHandler))
 		accepted, ended := make(chan net.Conn, 9), make(chan error, 1)
 		go func() {
 			for {
@@ -95,6 +96,37 @@ func TestConnectionsBeyondTheLimitWait(t *testing.T) {
 		synctest.Wait()
 		if err := <-ended; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("who waits for room at the end gets %v, want %v", err, net.ErrClosed)
+		}
+	})
+}
+
+// An exhausted listener has no connection to give.
+type exhausted struct{ net.Listener }
+
+func (exhausted) Accept() (net.Conn, error) { return nil, syscall.EMFILE }
+
+// That nobody gets a connection any more is said, but not each time that it is
+// tried; the end of the listener is no news.
+func TestConnectionsThatCannotBeAcceptedAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said strings.Builder
+		pipes := annaltest.NewPipes()
+		l := newLimitListener(exhausted{pipes}, 1, limit, slog.New(slog.NewTextHandler(&said, nil)))
+		for range 3 * 60 { // over three minutes
+			if _, err := l.Accept(); !errors.Is(err, syscall.EMFILE) {
+				t.Fatalf("got %v, want %v", err, syscall.EMFILE)
+			}
+			time.Sleep(time.Second)
+		}
+		const words = "level=ERROR msg=\"connections cannot be accepted at present; they wait\" problem=\"too many open files\"\n"
+		if n := strings.Count(said.String(), words); n != 3 || strings.Count(said.String(), "\n") != 3 {
+			t.Errorf("in three minutes it is said %d times, want 3:\n%s", n, said.String())
+		}
+		said.Reset()
+		l = newLimitListener(pipes, 1, limit, slog.New(slog.NewTextHandler(&said, nil)))
+		_ = pipes.Close() // of a listener that never fails
+		if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) || said.Len() > 0 {
+			t.Errorf("a listener that is closed gives %v and says %q", err, said.String())
 		}
 	})
 }

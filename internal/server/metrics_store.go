@@ -84,7 +84,7 @@ func (s *Server) meterStore() {
 		Name: "annal_damage_alarm", Help: "1 when a file of the log, of the access stream or beside them is known to be damaged that cannot be made again; else 0.",
 	}, func() float64 {
 		log, reads := s.store.Stats(), s.access.Stats()
-		return oneIf(hurt(&log) || hurt(&reads) || s.auth.Damage() != nil || s.forward.Damage() != nil)
+		return oneIf(hurt(&log) || hurt(&reads) || s.auth.Damage() != nil || s.forward.Damage() != nil || s.keys.hurt())
 	}))
 }
 

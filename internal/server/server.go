@@ -57,6 +57,7 @@ type Server struct {
 	forward  *forward.Store
 	chain    auth.Chain // the kinds of tokens that are accepted
 	access   accessLog
+	keys     keyring
 	metrics  *metrics
 
 	listenings []listening

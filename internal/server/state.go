@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
+	"time"
 
 	"annal/internal/auth"
 	"annal/internal/book"
@@ -62,7 +65,11 @@ func stateProblems(dir string, logID [16]byte) (problems []stateProblem) {
 			made = true
 		case !missing:
 			made = true
-			problems = append(problems, stateProblem{err, files[i].remade})
+			next := files[i].remade
+			if !book.Unusable(err) { // it cannot be read now, and nothing is made in its place
+				next = ""
+			}
+			problems = append(problems, stateProblem{err, next})
 		case made || i == len(files)-1 && begun(dir, files[i-1].name):
 			problems = append(problems, stateProblem{fmt.Errorf("%s is missing", name), files[i].remade})
 		}
@@ -99,6 +106,45 @@ func (s *Server) noteState() {
 // noteDamage says that a file beside the log was found damaged while it was open.
 func (s *Server) noteDamage(problem error) {
 	s.log.Error("a file of the data folder was damaged while it was open: stop, put it back from a backup, start", "problem", problem)
+}
+
+// keysEvery is how often the files of keys are read anew while the server runs.
+const keysEvery = time.Second
+
+// A keyring remembers which files of keys are known to be spoiled. The keys themselves
+// are in memory, so that all goes on; the next start is what would suffer.
+type keyring struct {
+	mu      sync.Mutex
+	spoiled map[string]bool
+}
+
+// look reads the files of keys anew, and says what has become of them since.
+func (k *keyring) look(dir string, logID [16]byte, log *slog.Logger) {
+	for _, name := range []string{auth.SigningKeyFile, forward.KeyFile, CursorKeyFile} {
+		_, err := book.ReadKey(filepath.Join(dir, name), logID)
+		bad := errors.Is(err, fs.ErrNotExist) || book.Unusable(err)
+		if bad != k.note(name, bad) && bad {
+			log.Error("a key's file was damaged or removed while the server runs: put it back from a backup before the next start", "problem", err)
+		}
+	}
+}
+
+// note remembers whether a file is spoiled, and returns whether it was.
+func (k *keyring) note(name string, bad bool) (was bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if was = k.spoiled[name]; k.spoiled == nil {
+		k.spoiled = map[string]bool{}
+	}
+	k.spoiled[name] = bad
+	return was
+}
+
+// hurt reports whether a file is spoiled that is not made again for nothing.
+func (k *keyring) hurt() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.spoiled[auth.SigningKeyFile] || k.spoiled[forward.KeyFile]
 }
 
 // cursorKey reads the key of cursors, or makes it. Without it, clients begin

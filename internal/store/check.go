@@ -22,7 +22,7 @@ type Report struct {
 // they end. It changes nothing. The log must not be open.
 //
 // Errors: vfs.ErrLocked when it is open; others when the folder cannot be read
-// at all.
+// at all. A file that cannot be read is a problem among others.
 func Check(cfg Config) (r Report, err error) {
 	s := &Store{cfg: withDefaults(cfg)}
 	s.fs = s.cfg.FS
@@ -42,21 +42,20 @@ func Check(cfg Config) (r Report, err error) {
 		return r, err
 	}
 	r.LogID = s.identity.LogID
-	if s.manifest, err = s.checkManifest(&r); err != nil {
-		return r, err
-	}
+	s.manifest = s.checkManifest(&r)
 	s.takeBack()
 	s.checkSegments(&r)
-	if missing, _, err := s.logMissing(); err != nil {
-		return r, err
-	} else if missing != nil {
+	if missing, _, err := s.logMissing(); err == nil && missing != nil { // of an error wal.Check tells
 		r.problem(missing)
 	}
 	found, err := wal.Check(wal.Config{FS: s.fs, Dir: s.path(walDir), LogID: s.identity.LogID}, s.manifest.Next)
 	for _, d := range found {
 		r.problem(fmt.Errorf("%s/%s", s.path(walDir), d))
 	}
-	return r, err
+	if err != nil { // whatever was found besides is told all the same
+		r.problem(err)
+	}
+	return r, nil
 }
 
 // noIdentity says what a folder is whose LOG cannot be seen.
@@ -74,27 +73,24 @@ func (s *Store) noIdentity(err error) error {
 
 func (r *Report) problem(err error) { r.Problems = append(r.Problems, err.Error()) }
 
-func (s *Store) checkManifest(r *Report) (manifest, error) {
+func (s *Store) checkManifest(r *Report) manifest {
 	m, err := s.readManifest()
-	var damage *DamageError
-	switch {
-	case err == nil:
-		return m, nil
-	case errors.As(err, &damage):
-		r.problem(damage)
-	case !errors.Is(err, fs.ErrNotExist):
-		return m, err
+	if err == nil {
+		return m
 	}
-	m, err = s.rebuildManifest()
-	if err != nil {
+	missing := errors.Is(err, fs.ErrNotExist)
+	if !missing {
 		r.problem(err)
-		return m, nil
+	}
+	if m, err = s.rebuildManifest(); err != nil {
+		r.problem(err)
+		return m
 	}
 	begun, err := wal.Begun(s.fs, s.path(walDir))
-	if damage == nil && (len(m.Segments) > 0 || begun) {
+	if missing && (len(m.Segments) > 0 || err == nil && begun) {
 		r.problem(&DamageError{File: s.path(manifestFile), Problem: "it is missing"})
 	}
-	return m, err
+	return m
 }
 
 func (s *Store) checkSegments(r *Report) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -135,56 +134,51 @@ func crashAt(disk *vfs.Mem, nth int) (dark func() bool, after func() *vfs.Mem) {
 	}
 }
 
-// firstSeed is where laws under random work begin: ANNAL_SEED, so that a long
-// run does not see the same again, or 0.
-func firstSeed() uint64 {
-	seed, _ := strconv.ParseUint(os.Getenv("ANNAL_SEED"), 10, 64)
-	return seed
-}
-
 // TestPowerCutAtAnyOperation cuts the power again and again, at any operation
 // of appends, seals and recoveries, and holds the store to what it acknowledged.
 func TestPowerCutAtAnyOperation(t *testing.T) {
-	runs := annaltest.Cases(340) // of six cuts each
-	if n, err := strconv.Atoi(os.Getenv("ANNAL_CRASH_RUNS")); err == nil {
-		runs = n
+	first := annaltest.FirstSeed()
+	for seed := first; seed < first+annaltest.Seeds("ANNAL_CRASH_RUNS", 340); seed++ {
+		powerCuts(t, seed)
 	}
-	first := firstSeed()
-	for seed := first; seed < first+uint64(runs); seed++ {
-		w := &witness{t: t, rnd: rand.New(rand.NewPCG(seed, 9)), acked: map[string]annal.Receipt{}, tried: map[string]bool{}}
-		disk := vfs.NewMem(seed)
-		for range 6 {
-			var after func() *vfs.Mem
-			w.dark, after = crashAt(disk, 1+w.rnd.IntN(160))
-			s, err := Open(crashConfig(disk))
-			if err == nil {
-				for err == nil && w.n < 4000 {
-					if w.batch.Events != nil && w.rnd.IntN(4) == 0 {
-						err = w.append(s, annal.Batch{Events: slices.Clone(w.batch.Events), Key: w.batch.Key, Digest: w.batch.Digest})
-					} else {
-						err = w.append(s, w.next())
-					}
+}
+
+// powerCuts is a life of six power cuts.
+func powerCuts(t *testing.T, seed uint64) {
+	defer annaltest.Replay(t, seed, "ANNAL_CRASH_RUNS")
+	w := &witness{t: t, rnd: rand.New(rand.NewPCG(seed, 9)), acked: map[string]annal.Receipt{}, tried: map[string]bool{}}
+	disk := vfs.NewMem(seed)
+	for range 6 {
+		var after func() *vfs.Mem
+		w.dark, after = crashAt(disk, 1+w.rnd.IntN(160))
+		s, err := Open(crashConfig(disk))
+		if err == nil {
+			for err == nil && w.n < 4000 {
+				if w.batch.Events != nil && w.rnd.IntN(4) == 0 {
+					err = w.append(s, annal.Batch{Events: slices.Clone(w.batch.Events), Key: w.batch.Key, Digest: w.batch.Digest})
+				} else {
+					err = w.append(s, w.next())
 				}
-				_ = s.Close()
 			}
-			disk, w.dark = after(), nil
-			s, err = Open(crashConfig(disk))
-			if err != nil {
-				t.Fatalf("seed %d: recovery: %v", seed, err)
+			_ = s.Close()
+		}
+		disk, w.dark = after(), nil
+		s, err = Open(crashConfig(disk))
+		if err != nil {
+			t.Fatalf("recovery: %v", err)
+		}
+		w.verify(s)
+		if w.batch.Events != nil { // the client tries again what it has no answer to
+			if err := w.append(s, annal.Batch{Events: slices.Clone(w.batch.Events), Key: w.batch.Key, Digest: w.batch.Digest}); err != nil {
+				t.Fatalf("retry: %v", err)
 			}
 			w.verify(s)
-			if w.batch.Events != nil { // the client tries again what it has no answer to
-				if err := w.append(s, annal.Batch{Events: slices.Clone(w.batch.Events), Key: w.batch.Key, Digest: w.batch.Digest}); err != nil {
-					t.Fatalf("seed %d: retry: %v", seed, err)
-				}
-				w.verify(s)
-			}
-			if err := s.Close(); err != nil {
-				t.Fatalf("seed %d: close: %v", seed, err)
-			}
-			if r, err := Check(crashConfig(disk)); err != nil || len(r.Problems) > 0 {
-				t.Fatalf("seed %d: check: %v %v", seed, r.Problems, err)
-			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatalf("close: %v", err)
+		}
+		if r, err := Check(crashConfig(disk)); err != nil || len(r.Problems) > 0 {
+			t.Fatalf("check: %v %v", r.Problems, err)
 		}
 	}
 }

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -112,6 +114,22 @@ func TestScrubPassesOverWhatItCannotOpen(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Where no file can be opened, that is said once a minute, not at each look; and
+// when the clock goes back, at once.
+func TestScrubComplainsNowAndThen(t *testing.T) {
+	var said strings.Builder
+	log := slog.New(slog.NewTextHandler(&said, nil))
+	var at scrubber
+	for now := range 150 { // s
+		at.tell(log, time.Unix(int64(now), 0), "name", syscall.EMFILE)
+	}
+	at.tell(log, time.Unix(1, 0), "name", syscall.EMFILE)
+	const words = `level=WARN msg="a segment cannot be read anew at present" segment=name problem="too many open files"`
+	if n := strings.Count(said.String(), words); n != 4 || strings.Count(said.String(), "\n") != 4 {
+		t.Errorf("it is said %d times, want 4:\n%s", n, said.String())
 	}
 }
 

@@ -60,6 +60,13 @@ func (s *Store) spoiled(file string) {
 	s.damaged[file] = true
 }
 
+// knownSpoiled reports whether that was noted of a file.
+func (s *Store) knownSpoiled(file string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.damaged[file]
+}
+
 // mended notes that a file is what it should be again.
 func (s *Store) mended(file string) {
 	s.mu.Lock()

@@ -374,6 +374,52 @@ func TestASegmentThatCannotBeOpenedNowIsKept(t *testing.T) {
 	}
 }
 
+// TestCheckGoesOnWhereAFileCannotBeRead has the disk refuse one file at a time,
+// beside a segment that is damaged: check names both.
+func TestCheckGoesOnWhereAFileCannotBeRead(t *testing.T) {
+	cfg, disk := memLog(t)
+	damaged := segment.Name(0, 9, 0) + segment.ColSuffix
+	spoilMem(t, disk, cfg.Dir+"/"+segmentDir+"/"+damaged)
+	for _, unread := range []string{"/" + manifestFile, "/" + walDir + "/", segment.Name(10, 19, 0) + segment.ColSuffix} {
+		disk.Fail(func(op vfs.Op, name string) error {
+			if (op == vfs.OpOpen || op == vfs.OpMap) && strings.Contains(name, unread) {
+				return syscall.EIO
+			}
+			return nil
+		})
+		r, err := Check(cfg)
+		disk.Fail(nil)
+		said := strings.Join(r.Problems, "\n")
+		if err != nil || !strings.Contains(said, damaged) || !strings.Contains(said, unread) || !strings.Contains(said, "input/output error") {
+			t.Errorf("%s cannot be read, and check says %v and\n%s", unread, err, said)
+		}
+		if strings.Contains(said, "is missing") {
+			t.Errorf("what cannot be read is called missing:\n%s", said)
+		}
+	}
+}
+
+// spoilMem flips a byte in the middle of a file.
+func spoilMem(t *testing.T, disk *vfs.Mem, name string) {
+	t.Helper()
+	m, err := disk.Map(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := slices.Clone(m.Bytes())
+	b[len(b)/2] ^= 1
+	f, err := disk.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Close(), m.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A segment under the name of another, index and all, is not taken for that: events
 // would be there twice.
 func TestASegmentUnderTheNameOfAnotherIsFound(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -336,13 +335,10 @@ func (w *world) same() {
 // TestStoreAgreesWithTheModel is the law of the store: whatever happens, it
 // answers as a naive slice does.
 func TestStoreAgreesWithTheModel(t *testing.T) {
-	seeds := annaltest.Cases(12)
-	if n, err := strconv.Atoi(os.Getenv("ANNAL_SOAK_SEEDS")); err == nil {
-		seeds = n
-	}
-	first := firstSeed()
-	for seed := first; seed < first+uint64(seeds); seed++ {
+	first := annaltest.FirstSeed()
+	for seed := first; seed < first+annaltest.Seeds("ANNAL_SOAK_SEEDS", 12); seed++ {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			defer annaltest.Replay(t, seed, "ANNAL_SOAK_SEEDS")
 			w := newWorld(t, seed, []int{100, 700, 5000}[seed/2%3])
 			for range 150 {
 				switch w.rnd.IntN(10) {

@@ -89,7 +89,7 @@ func (w *world) oddQuery() annal.Query {
 // TestOddValuesAgreeWithTheModel is the law of the store at the ends of what
 // values, times and questions may be.
 func TestOddValuesAgreeWithTheModel(t *testing.T) {
-	for seed := firstSeed(); seed < firstSeed()+uint64(annaltest.Cases(6)); seed++ {
+	for seed := annaltest.FirstSeed(); seed < annaltest.FirstSeed()+uint64(annaltest.Cases(6)); seed++ {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			w := newWorld(t, seed, []int{60, 300, 5000}[seed%3])
 			for range 12 {

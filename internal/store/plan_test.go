@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"annal"
+	"annal/internal/annaltest"
 )
 
 // TestDurationsAreFoundByTheirText filters by durations to the greatest, whose
 // milliseconds are not what a float64 times a million gives.
 func TestDurationsAreFoundByTheirText(t *testing.T) {
-	r := rand.New(rand.NewPCG(firstSeed(), 3))
+	r := rand.New(rand.NewPCG(annaltest.FirstSeed(), 3))
 	for range 20_000 {
 		d := time.Duration(r.Int64N(int64(annal.MaxDuration) + 1))
 		if r.IntN(2) == 0 {

@@ -23,6 +23,7 @@ func (s *Store) releaseLoop() {
 	var applied, sweptAt uint64
 	var scrubbed scrubber
 	var patrol logScrubber
+	var own ownLook
 	loading := preloader{after: time.Now().Add(preloadRest)}
 	for s.wait(residentCheck) == nil {
 		limit := s.cfg.Resident
@@ -46,6 +47,7 @@ func (s *Store) releaseLoop() {
 		if limit > 0 {
 			s.scrub(&scrubbed)
 			s.scrubLog(&patrol)
+			s.checkOwn(&own)
 		}
 		if quiet && limit > 0 && !full {
 			s.preload(&loading)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
 	"annal"
@@ -14,6 +15,7 @@ import (
 const (
 	scrubBytes = 1 << 20
 	scrubEvery = time.Second
+	scrubTell  = time.Minute // between two complaints of what cannot be read
 )
 
 // A scrubber is where the reading of all segments has come to.
@@ -21,6 +23,7 @@ type scrubber struct {
 	seg   int // place in the view
 	part  int // of the segment
 	begun time.Time
+	told  time.Time // when it was last said that a segment cannot be read
 }
 
 // scrub goes on with it. Damage is treated as that which a question meets.
@@ -45,7 +48,7 @@ func (s *Store) scrub(at *scrubber) {
 			return err
 		})
 		if err != nil && !errors.Is(err, annal.ErrDamaged) { // guarded tells of damage
-			s.cfg.Logger.Warn("a segment cannot be read anew at present", "segment", x.name, "problem", err)
+			at.tell(s.cfg.Logger, now, x.name, err)
 		}
 	}
 	if at.part = next; next == 0 {
@@ -53,9 +56,17 @@ func (s *Store) scrub(at *scrubber) {
 	}
 }
 
+// tell says that a segment cannot be read, but not of each and each time: where
+// the process may open no more files, that would be all that the log holds.
+func (at *scrubber) tell(log *slog.Logger, now time.Time, segment string, err error) {
+	if since := now.Sub(at.told); since >= 0 && since < scrubTell {
+		return
+	}
+	at.told = now
+	log.Warn("a segment cannot be read anew at present", "segment", segment, "problem", err)
+}
+
 // isSpoiled says that x's columns are known to be damaged: they are reported once.
 func (s *Store) isSpoiled(x *sealed) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.damaged[s.path(segmentDir+"/"+x.name+segment.ColSuffix)]
+	return s.knownSpoiled(s.path(segmentDir + "/" + x.name + segment.ColSuffix))
 }

@@ -34,7 +34,7 @@ func randomSource(t *testing.T, r *rand.Rand, tally *tally) {
 // when it can, it finds what merging does.
 func TestTopValuesAreThoseOfMerging(t *testing.T) {
 	tries := annaltest.Cases(5000)
-	r := rand.New(rand.NewPCG(firstSeed(), 2))
+	r := rand.New(rand.NewPCG(annaltest.FirstSeed(), 2))
 	w := &watch{ctx: context.Background(), store: &Store{}}
 	found := 0
 	for try := range tries {

@@ -18,7 +18,7 @@ import (
 // many, whatever a question leaves out of the log and whatever happens to
 // segments, counts are those of the model.
 func TestTotalsAgreeWithTheModel(t *testing.T) {
-	for seed := firstSeed(); seed < firstSeed()+uint64(annaltest.Cases(8)); seed++ {
+	for seed := annaltest.FirstSeed(); seed < annaltest.FirstSeed()+uint64(annaltest.Cases(8)); seed++ {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			w := newWorld(t, seed, 100)
 			w.crowd, w.one, w.few = []int{1, 3, 40, 200}[seed%4], false, seed/4%2 == 1

@@ -104,7 +104,7 @@ func (OS) List(dir string) ([]string, error) {
 func (o OS) MkdirAll(dir string) error {
 	holders := holders(dir)
 	if err := os.MkdirAll(filepath.FromSlash(dir), dirPerm); err != nil {
-		return err
+		return noFolder(filepath.FromSlash(dir), err)
 	}
 	for _, holder := range holders {
 		if err := o.SyncDir(holder); err != nil {
@@ -112,6 +112,20 @@ func (o OS) MkdirAll(dir string) error {
 		}
 	}
 	return nil
+}
+
+// noFolder says why a folder cannot be made. That something of its name exists
+// is no reason by itself: it is a link to nothing, or cannot be looked at.
+func noFolder(name string, err error) error {
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if _, hidden := os.Stat(name); errors.Is(hidden, fs.ErrNotExist) {
+		return fmt.Errorf("%s is a symbolic link to a folder that does not exist", name)
+	} else if hidden != nil {
+		return hidden
+	}
+	return err
 }
 
 // holders lists the folders that get a new name when dir is made, the lowest first.

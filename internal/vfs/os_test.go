@@ -4,8 +4,10 @@ package vfs
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -24,6 +26,31 @@ func TestFoldersAreMadeDurably(t *testing.T) {
 		if got := holders(top + "/a/b/c"); got != nil {
 			t.Errorf("it is there, and %q are to be synced", got)
 		}
+	}
+}
+
+// What stands where a folder is to be is named for what it is, not as a file that
+// exists.
+func TestWhatIsNoFolderIsNamed(t *testing.T) {
+	top := t.TempDir()
+	for _, tt := range []struct {
+		name  string
+		place func(name string) error
+		words string
+	}{
+		{"file", func(name string) error { return os.WriteFile(name, nil, 0o600) }, "not a directory"},
+		{"dangling", func(name string) error { return os.Symlink(top+"/nothing", name) }, "dangling is a symbolic link to a folder that does not exist"},
+		{"endless", func(name string) error { return os.Symlink(name, name) }, "too many levels of symbolic links"},
+	} {
+		if err := tt.place(top + "/" + tt.name); err != nil {
+			t.Fatal(err)
+		}
+		if err := (OS{}).MkdirAll(top + "/" + tt.name); err == nil || !strings.Contains(err.Error(), tt.words) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.words)
+		}
+	}
+	if _, err := os.Stat(top + "/nothing"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what the link leads to was made: %v", err)
 	}
 }
 
