@@ -7,7 +7,10 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"annal"
 	"annal/internal/segment"
@@ -87,6 +90,40 @@ func TestAClosedLogAnswersNothing(t *testing.T) {
 			t.Errorf("%s was written to: %v", file, err)
 		}
 	}
+}
+
+// Close waits for the housekeeping, which looks at files that another process may
+// have from then on: while a turn of it is held up, Close does not return.
+func TestCloseWaitsForHousekeeping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var armed atomic.Bool
+		begun, goOn := make(chan struct{}), make(chan struct{})
+		cfg := crashConfig(vfs.NewMem(1))
+		cfg.Now = func() time.Time {
+			if armed.CompareAndSwap(true, false) {
+				close(begun)
+				<-goOn
+			}
+			return time.Now()
+		}
+		s, err := Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // nobody but the housekeeping asks for the time now
+		armed.Store(true)
+		<-begun
+		closed := make(chan error, 1)
+		go func() { closed <- s.Close() }()
+		synctest.Wait()
+		if len(closed) != 0 {
+			t.Error("the log is closed and its housekeeping goes on")
+		}
+		close(goOn)
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // Whoever appends while the log is closed is told so, or is answered; under the race
