@@ -214,10 +214,10 @@ func TestWhichColumnsSeemUnique(t *testing.T) {
 			c.Bytes = fmt.Appendf(c.Bytes, "ses_%08x", tt.value(i))
 			c.Off = append(c.Off, uint32(len(c.Bytes)))
 		}
-		if got := c.seemsUnique(n); got != tt.unique {
+		if got := c.seemsUnique(n, 1); got != tt.unique {
 			t.Errorf("%s: seemsUnique = %v, want %v", tt.name, got, tt.unique)
 		}
-		_, values, ok := c.intern(n, n/hashShare)
+		_, values, ok := c.intern(n, n/hashShare, 1)
 		if ok == tt.unique {
 			t.Errorf("%s: intern finds %d values, %v", tt.name, len(values), ok)
 		}

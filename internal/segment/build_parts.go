@@ -220,10 +220,10 @@ func (b *builder) coded(f annal.Field) (coded, bool) {
 	limit := max(1, b.rows/share)
 	if annal.Fields[f].Shared {
 		limit = b.rows
-	} else if t.seemsUnique(b.rows) {
+	} else if t.seemsUnique(b.rows, b.seed) {
 		return coded{}, false
 	}
-	codes, values, ok := t.intern(b.rows, limit)
+	codes, values, ok := t.intern(b.rows, limit, b.seed)
 	if !ok {
 		return coded{}, false
 	}

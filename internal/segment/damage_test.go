@@ -109,6 +109,31 @@ func TestEveryFlippedByteIsFound(t *testing.T) {
 	}
 }
 
+// Every bit of the seed that is flipped is damage of the columns: with another seed
+// look-ups would find nothing.
+func TestAFlippedSeedIsFound(t *testing.T) {
+	disk, s := built(t, newModel(rand.New(rand.NewPCG(14, 14)), mix{rows: 300, tenants: 2}))
+	col := s.Name() + ColSuffix
+	sound := contents(t, disk, col)
+	at := strings.LastIndex(sound, string(binary.LittleEndian.AppendUint64(nil, s.seed))) // the salt comes before
+	if footer := len(sound) - trailerBytes - len(s.col.meta); at < footer {
+		t.Fatalf("the seed is at %d, want it behind %d", at, footer)
+	}
+	for bit := range 64 {
+		b := []byte(sound)
+		b[at+bit/8] ^= 1 << (bit % 8)
+		put(t, disk, col, string(b))
+		_, err := reopen(disk, s.Name())
+		var d *DamageError
+		if !errors.As(err, &d) || !strings.HasSuffix(d.File, col) {
+			t.Errorf("bit %d flipped: Open = %v, want a DamageError that names %s", bit, err, col)
+		}
+		if len(Verify(disk, "d", s.Name(), testLog)) == 0 {
+			t.Errorf("bit %d flipped: Verify finds nothing", bit)
+		}
+	}
+}
+
 func TestDamagedIndexGivesErrorsNotAnswers(t *testing.T) {
 	m := newModel(rand.New(rand.NewPCG(4, 4)), mix{rows: 500, tenants: 2, shuffled: true, templated: true})
 	disk, s := built(t, m)
@@ -190,13 +215,15 @@ func TestOtherFormatsAndLogs(t *testing.T) {
 	disk, s := built(t, newModel(rand.New(rand.NewPCG(13, 13)), mix{rows: 40}))
 	col, idx := s.Name()+ColSuffix, s.Name()+IdxSuffix
 	soundCol, soundIdx := contents(t, disk, col), contents(t, disk, idx)
-	newer := func(h []byte) { h[8]++ }
+	older, newer := func(h []byte) { h[8]-- }, func(h []byte) { h[8]++ }
 	foreign := func(h []byte) { h[16]++ }
 	for _, tt := range []struct {
 		name, col, idx string
 		want           error
 	}{
+		{"older columns", reheaded(soundCol, older), soundIdx, ErrVersion},
 		{"newer columns", reheaded(soundCol, newer), soundIdx, ErrVersion},
+		{"older index", soundCol, reheaded(soundIdx, older), nil},
 		{"newer index", soundCol, reheaded(soundIdx, newer), nil},
 		{"columns of another log", reheaded(soundCol, foreign), soundIdx, ErrForeign},
 		{"index of another log", soundCol, reheaded(soundIdx, foreign), ErrForeign},
@@ -207,6 +234,9 @@ func TestOtherFormatsAndLogs(t *testing.T) {
 			_, err := reopen(disk, s.Name())
 			if !errors.Is(err, tt.want) {
 				t.Errorf("Open = %v, want %v", err, tt.want)
+			}
+			if version := fmt.Sprintf("format %d", tt.col[8]); tt.want == ErrVersion && !strings.Contains(err.Error(), version) {
+				t.Errorf("Open = %v, want it to name %q", err, version)
 			}
 			if tt.want == nil && contents(t, disk, idx) != soundIdx {
 				t.Error("the index was not made again")

@@ -130,8 +130,9 @@ func dictBytes(values []string) []byte {
 	return b
 }
 
-// maxProbes bounds the work per row of intern, so that values chosen to collide
-// cost a less compact column and not time.
+// maxProbes bounds the work per row of intern. Nobody can choose values that
+// collide; should many do all the same, the column is less compact, and no time
+// is lost.
 const maxProbes = 8
 
 // sampleRows are enough to see that a column has no repeated values to speak
@@ -140,7 +141,7 @@ const maxProbes = 8
 const sampleRows = 4096
 
 // seemsUnique reports whether a sample of a large column repeats no text.
-func (t *TextColumn) seemsUnique(n int) bool {
+func (t *TextColumn) seemsUnique(n int, seed uint64) bool {
 	if n < 4*sampleRows {
 		return false
 	}
@@ -150,20 +151,21 @@ func (t *TextColumn) seemsUnique(n int) bool {
 		order[i] = uint32(i * ((n - half) / half))
 		order[half+i] = uint32(n - half + i)
 	}
-	_, _, repeats := t.sorted(order).intern(sampleRows, sampleRows-1)
+	_, _, repeats := t.sorted(order).intern(sampleRows, sampleRows-1, seed)
 	return !repeats
 }
 
 // intern gives each distinct text of the column a code. It gives up, with false,
-// when there are more than limit distinct ones.
-func (t *TextColumn) intern(n, limit int) (codes []uint32, values []string, ok bool) {
+// when there are more than limit distinct ones. The seed is that of the segment's
+// hashes.
+func (t *TextColumn) intern(n, limit int, seed uint64) (codes []uint32, values []string, ok bool) {
 	slots := make([]uint64, 1<<bits.Len(uint(2*limit+1))) // high half of the hash, code+1
 	mask := uint64(len(slots) - 1)
 	codes = make([]uint32, n)
 	probes := maxProbes * n
 	for i := range n {
 		s := t.Bytes[t.Off[i]:t.Off[i+1]]
-		h := xxh3.Hash(s)
+		h := xxh3.HashSeed(s, seed)
 		for at := h & mask; ; at = (at + 1) & mask {
 			if probes--; probes < 0 {
 				return nil, nil, false

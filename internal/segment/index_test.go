@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -331,5 +332,30 @@ func TestCollisionsCannotBeChosen(t *testing.T) {
 	}
 	if limit := uint64(4 << bucketShift); most > limit {
 		t.Errorf("one bucket has %d of %d rows, want at most %d", most, rows, limit)
+	}
+}
+
+// TestDictionariesCannotBeTakenAway repeats texts that share a slot when they are
+// hashed without the segment's seed: so many that looking for them would take more
+// probes than a column may, which then had no dictionary.
+func TestDictionariesCannotBeTakenAway(t *testing.T) {
+	const rows, texts = 2048, 256
+	mask := uint64(1)<<bits.Len(2*(rows/hashShare)+1) - 1
+	var chosen []string
+	for i := 0; len(chosen) < texts; i++ {
+		if s := "id-" + strconv.Itoa(i); xxh3.HashString(s)&mask == 0 {
+			chosen = append(chosen, s)
+		}
+	}
+	column := TextColumn{Off: []uint32{0}}
+	for row := range rows {
+		column.Bytes = append(column.Bytes, chosen[row%texts]...)
+		column.Off = append(column.Off, uint32(len(column.Bytes)))
+	}
+	c := auditColumns(rows, 1)
+	c.Text[annal.RequestID] = column
+	_, s := builtOf(t, c)
+	if d := s.Dict(annal.RequestID); d == nil || d.n != texts {
+		t.Errorf("the dictionary is %v, want one of %d texts", d, texts)
 	}
 }
