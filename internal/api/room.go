@@ -33,6 +33,7 @@ type room struct {
 	has     map[string]int64 // what each owner has of it
 	waiting []*waiter        // see serve
 	guests  []*guest         // in the order of coming
+	looked  time.Time        // when look looked
 	pressed func() bool      // reports whether memory is short
 }
 
@@ -109,19 +110,25 @@ func (r *room) take(ctx context.Context, owner string, n int64) (int64, error) {
 		case <-patience.C:
 			return r.leave(w, annal.ErrBusy)
 		case <-look.C:
-			r.look(w)
+			r.look()
 		}
 	}
 }
 
-// look gives room to those who wait for memory only, and has w wait no longer than
-// it must.
-func (r *room) look(w *waiter) {
+// look gives room to those who wait for memory only, and has guests leave for those
+// who have waited for long. All who wait call it; one look in roomLook is enough.
+func (r *room) look() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if time.Since(r.looked) < roomLook {
+		return
+	}
+	r.looked = time.Now()
 	r.serve()
-	if time.Since(w.since) > guestPatience && slices.Contains(r.waiting, w) {
-		r.evict(w)
+	for _, w := range r.waiting {
+		if time.Since(w.since) > guestPatience {
+			r.evict(w)
+		}
 	}
 }
 
@@ -149,8 +156,8 @@ func (r *room) give(owner string, n int64) {
 }
 
 // serve gives room to those who wait: first to whose owner has least, of those to
-// who needs least, then in the order of asking. Who has the share of an owner holds up nobody else; the caller
-// holds mu.
+// who needs least, then in the order of asking. Who has the share of an owner holds
+// up nobody else; the caller holds mu.
 func (r *room) serve() {
 	slices.SortStableFunc(r.waiting, func(a, b *waiter) int {
 		return cmp.Or(cmp.Compare(r.has[a.owner], r.has[b.owner]), cmp.Compare(a.n, b.n))
